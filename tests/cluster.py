@@ -1,0 +1,139 @@
+"""Fixtures of a real API server, one for the whole test run and a namespace for each test.
+
+Imported by the conftest.py of each folder whose tests need a server. The first worker to ask starts it, it ends with
+the last one, however that ends (`hack.keeper`). Jobs make Pods there, and nothing runs them.
+"""
+
+import secrets
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hack import binaries, keeper
+from hack.locks import exclusive
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient
+
+CRDS = Path(__file__).resolve().parents[1] / "crds"
+_KUBECTL_TIMEOUT = 120.0
+"""Seconds; long, since nothing but a hang may hit it."""
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """The real kubectl as an administrator, or as whom `as_user` and `as_groups` name (RBAC then applies)."""
+
+    program: Path
+    kubeconfig: Path
+
+    def __call__(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        as_user: str | None = None,
+        as_groups: Sequence[str] = (),
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end; `check` fails the test on an exit status other than 0, with what kubectl said."""
+        person = [f"--as={as_user}"] if as_user else []
+        done = subprocess.run(
+            [
+                self.program,
+                f"--kubeconfig={self.kubeconfig}",
+                *person,
+                *(f"--as-group={group}" for group in as_groups),
+                *arguments,
+            ],
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            timeout=_KUBECTL_TIMEOUT,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}", pytrace=True)
+        return done
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running API server that knows our resources."""
+
+    kubeconfig: Path
+    kubectl: Kubectl
+    programs: binaries.Programs
+
+    async def connect(self, *, as_user: str | None = None, as_group: str | None = None) -> ApiClient:
+        """A client to be closed by its user; as an administrator, or as another person, for whom RBAC applies."""
+        client: ApiClient = await config.new_client_from_config(config_file=str(self.kubeconfig))
+        if as_user:
+            client.set_default_header("Impersonate-User", as_user)
+        if as_group:
+            client.set_default_header("Impersonate-Group", as_group)
+        return client
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
+    """The server of this test run, with the resources of crds/ established."""
+    programs = binaries.find(print)
+    if programs is None:
+        pytest.fail("no control plane: run `make setup` first", pytrace=False)
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    with keeper.hold(shared / "controlplane") as place:
+        kubectl = Kubectl(programs["kubectl"], place.kubeconfig)
+        with exclusive(shared / "crds.lock"):
+            _apply_crds(kubectl, done=place.servers / "crds-applied")
+        yield Cluster(place.kubeconfig, kubectl, programs)
+
+
+def _apply_crds(kubectl: Kubectl, *, done: Path) -> None:
+    if done.exists():
+        return
+    if list(CRDS.glob("*.yaml")):
+        kubectl("apply", "--server-side", "-f", str(CRDS))
+        kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+    done.touch()
+
+
+@pytest.fixture
+def kubeconfig(control_plane: Cluster) -> Path:
+    """The administrator's kubeconfig."""
+    return control_plane.kubeconfig
+
+
+@pytest.fixture
+def kubectl(control_plane: Cluster) -> Kubectl:
+    """Call it as `kubectl("get", "pods", "-n", namespace)`."""
+    return control_plane.kubectl
+
+
+@pytest.fixture
+def namespace(kubectl: Kubectl) -> Iterator[str]:
+    """The name of a fresh namespace. It is deleted afterwards, and nobody waits for that."""
+    name = f"test-{secrets.token_hex(5)}"
+    kubectl("create", "namespace", name)
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+async def api(control_plane: Cluster) -> AsyncIterator[ApiClient]:
+    """An administrator's client."""
+    async with await control_plane.connect() as client:
+        yield client
+
+
+@pytest.fixture
+async def impersonate(control_plane: Cluster) -> AsyncIterator[Callable[..., object]]:
+    """`await impersonate("alice", group="team")`: a client that acts as this person; RBAC applies to it."""
+    async with AsyncExitStack() as clients:
+
+        async def connect(user: str, *, group: str | None = None) -> ApiClient:
+            return await clients.enter_async_context(await control_plane.connect(as_user=user, as_group=group))
+
+        yield connect

@@ -1,0 +1,32 @@
+"""What all tests share: imports from the repository's root, a clean environment, the fast tests first."""
+
+import os
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # `hack` and `tests` are not installed
+
+# No test may reach what a person's shell points to, nor depend on how a person set git up.
+for _name in ("GITHUB_TOKEN", "GH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "KUBECONFIG"):
+    os.environ.pop(_name, None)
+os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "*", "no_proxy": "*"}
+
+# A slow machine is no fault of the code; examples that once failed are kept in .hypothesis.
+hypothesis.settings.register_profile("orch", deadline=None)
+hypothesis.settings.load_profile("orch")
+
+_ORDER = ("unit", "integration", "e2e", "chaos")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Unit tests first: they say soonest what is wrong."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    return _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
