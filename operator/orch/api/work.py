@@ -1,0 +1,222 @@
+"""The contract between the operator and a work step: what goes in, what comes out. Pure data.
+
+The operator writes a `StepInput` (an artifact, named by digest), the runner starts `orch agent` on it, the step
+answers with a `StepReport` (again an artifact). Both sides treat the other's document as data; the operator treats
+every string of a report as hostile.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Text = Annotated[str, Field(max_length=200_000)]
+Line = Annotated[str, Field(max_length=1_024)]
+
+
+class WorkModel(BaseModel):
+    """Unknown fields are refused: both sides are of one release or the neighbouring one (`version`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StepStage(StrEnum):
+    """What a step is asked for. The last three change an existing branch."""
+
+    ANALYSE = "Analyse"
+    PLAN = "Plan"
+    IMPLEMENT = "Implement"
+    CHECKS = "Checks"
+    REVIEW = "Review"
+    CONFLICT = "Conflict"
+
+
+class IssueText(WorkModel):
+    """The snapshot of the issue at its trigger. Text by people below the trusted permission is not in here."""
+
+    number: int
+    title: Line
+    body: Text = ""
+    author: Line = ""
+    comments: tuple[Text, ...] = ()
+
+
+class Feedback(WorkModel):
+    """Something that the step is to react to: a failing check's log, a review comment, an earlier attempt's end."""
+
+    source: Line
+    """Where it comes from, e.g. `check build`, `review by alice`, `attempt 1`."""
+    text: Text
+
+
+class Commands(WorkModel):
+    """How the repository is set up and tested. Shell command lines, run in order in the checkout without network."""
+
+    working_directory: Line = "."
+    setup: tuple[str, ...] = ()
+    lint: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    """Empty: the step detects them; finding none is reported as `NoTests`."""
+    env: dict[str, str] = {}
+    test_timeout_seconds: float = 1_800
+
+
+class Limits(WorkModel):
+    """Where a step stops by itself. Money is limited by the gateway, not here."""
+
+    seconds: float = 3_600
+    turns: int = 60
+    output_bytes: int = 10_000_000
+    """Model output that is read at most, over all turns."""
+    test_fix: int = 3
+    """How many times a red test or lint run goes back to the model."""
+
+
+class ModelChoice(WorkModel):
+    """Which model, and how much it may say in one answer (tokens)."""
+
+    name: Line
+    max_output_tokens: int = 16_000
+    temperature: Decimal | None = None
+
+
+class StepInput(WorkModel):
+    """All that a step knows. It holds no credential; the ticket reaches the agent on another way."""
+
+    version: str = "1"
+    name: Line
+    """`<run>-<stage>-<n>`, lower case: the name of the Job or of the process's folder."""
+    identity: Line
+    """The run's identity (16 hex digits); also the first part of the model's `metadata.user_id`."""
+    stage: StepStage
+    number: int = 1
+    """The n-th step of this stage in the run, from 1."""
+    issue: IssueText
+    bundle: Line
+    """sha256:… of a git bundle that holds `base_sha`, and `head_sha` and `merge_sha` where given."""
+    base_sha: Line
+    head_sha: Line
+    """The commit to check out: the base for a first implementation, our branch's head for a fix."""
+    merge_sha: Line | None = None
+    """Conflict: the base branch's head that is to be merged into the checkout."""
+    acceptance_required: bool = False
+    analysis: Text = ""
+    plan: Text = ""
+    feedback: tuple[Feedback, ...] = ()
+    commands: Commands = Commands()
+    limits: Limits = Limits()
+    model: ModelChoice
+
+
+class StepOutcome(StrEnum):
+    """How a step ended. Only DONE carries a result."""
+
+    DONE = "Done"
+    NOTHING_TO_DO = "NothingToDo"
+    """The model changed nothing."""
+    TESTS_RED = "TestsRed"
+    """`test_fix` rounds are used up and tests or lint still fail; the change is kept in `bundle`."""
+    REPLAN = "ReplanNeeded"
+    """The plan proved wrong; `message` says why."""
+    BUDGET = "BudgetExhausted"
+    """The gateway refused the next call for money; the change so far is kept in `bundle`."""
+    LIMIT = "LimitReached"
+    """Turns, time or output are used up."""
+    SETUP_FAILED = "SetupFailed"
+    """A setup command failed before the model was asked: `message` holds its last lines."""
+    BAD_ANSWER = "BadAnswer"
+    """The model answered nothing, prose for JSON, or an answer that never fits, again and again."""
+    MODEL_REFUSED = "ModelRefused"
+    """The gateway or the model service refuses for good: unknown model, price, field, or a revoked ticket."""
+    MODEL_UNAVAILABLE = "ModelUnavailable"
+    """429, 5xx or cut streams outlasted the step's patience: worth another step."""
+
+
+class AnalysisType(StrEnum):
+    """What kind of work the issue asks for."""
+
+    BUG = "Bug"
+    FEATURE = "Feature"
+    REFACTOR = "Refactor"
+    DOCUMENTATION = "Documentation"
+    TEST = "Test"
+    CHORE = "Chore"
+    UNKNOWN = "Unknown"
+
+
+class Analysis(WorkModel):
+    """The model's structured answer to "can this be done, and how hard is it?"."""
+
+    type: AnalysisType
+    complexity: Annotated[int, Field(ge=0, le=10)]
+    confidence_percent: Annotated[int, Field(ge=0, le=100)]
+    actionable: bool
+    has_acceptance_criteria: bool
+    reason: Line
+    requirements: tuple[Line, ...] = ()
+    files: tuple[Line, ...] = ()
+    risks: tuple[Line, ...] = ()
+
+
+class PlanStep(WorkModel):
+    """One step of a plan."""
+
+    title: Line
+    detail: Text = ""
+
+
+class Plan(WorkModel):
+    """The model's structured plan."""
+
+    summary: Line
+    steps: tuple[PlanStep, ...]
+    files: tuple[Line, ...] = ()
+    tests: tuple[Line, ...] = ()
+    confidence_percent: Annotated[int, Field(ge=0, le=100)]
+
+
+class TestRun(WorkModel):
+    """What one run of the repository's commands said. A claim of the sandbox, not a proof."""
+
+    __test__ = False  # not a test class for pytest
+
+    command: Text
+    exit_code: int
+    passed: int | None = None
+    failed: int | None = None
+    failing: tuple[Line, ...] = ()
+    """Names of failing tests, at most 50; from JUnit XML where the runner can write it."""
+    tail: Text = ""
+    """Last lines of the output, at most 8 kB."""
+
+
+class Change(WorkModel):
+    """A commit made in the sandbox, by digest of the bundle that holds it. Only its tree is ever used."""
+
+    bundle: Line
+    sha: Line
+    summary: Text = ""
+    """The model's words about the change; untrusted."""
+
+
+class StepReport(WorkModel):
+    """What a step gives back."""
+
+    version: str = "1"
+    name: Line
+    outcome: StepOutcome
+    message: Text = ""
+    analysis: Analysis | None = None
+    plan: Plan | None = None
+    change: Change | None = None
+    baseline: tuple[TestRun, ...] = ()
+    """Lint and tests before the first change: what was red before is known."""
+    tests: tuple[TestRun, ...] = ()
+    """Lint and tests on the final tree."""
+    test_fixes: int = 0
+    turns: int = 0
+    transcript: Line = ""
+    """sha256:… of the transcript (JSON lines), if it could be uploaded."""
