@@ -1,0 +1,84 @@
+"""What the checks of one commit amount to. Called by the checks stage and by `merging`.
+
+Names are compared as GitHub shows them. A check run and a commit status of one name are two; both have to pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orch.api.v1alpha1.orchestratedrepo_policy import MergeSpec, NoChecks
+from orch.ports import BranchRules, Check, Checks, CheckState
+
+
+class ChecksResult(StrEnum):
+    """What follows from the checks."""
+
+    PASSED = "Passed"
+    RUNNING = "ChecksRunning"
+    FAILED = "ChecksFailed"
+    MISSING = "RequiredCheckMissing"
+    """All that is there has passed, but a required check has not shown up."""
+    NONE_YET = "NoChecksYet"
+    """No check, and the grace period still runs."""
+    NONE = "NoChecks"
+    """No check within the grace period, and `merge.noChecks` is Hold: a person has to look."""
+
+
+@dataclass(frozen=True)
+class ChecksVerdict:
+    """The result, counts of what was looked at, and a sentence. `failing`: what there is to fix."""
+
+    result: ChecksResult
+    message: str
+    passed: int = 0
+    pending: int = 0
+    failing: tuple[Check, ...] = ()
+
+
+def judge(checks: Checks, rules: BranchRules, spec: MergeSpec, *, grace_over: bool) -> ChecksVerdict:
+    """Judge the checks of a head commit.
+
+    Every check counts but `ignoredChecks`, required or not: a red one is for a reason. One that the branch rules
+    require counts even if ignored, as GitHub would refuse the merge. `grace_over`: the two minutes after a push in which
+    checks may still show up are over."""
+    ignored = set(spec.ignored_checks) - rules.required_checks
+    counted = [check for check in checks.items if check.name not in ignored]
+    failing = tuple(sorted((c for c in counted if c.state is CheckState.FAILED), key=lambda c: (c.name, c.id or 0)))
+    pending = [c for c in counted if c.state is CheckState.PENDING]
+    passed = len(counted) - len(failing) - len(pending)
+    missing = sorted((rules.required_checks | set(spec.required_checks)) - {c.name for c in counted})
+    result, message = _result(spec, failing, pending, missing, total=len(counted), grace_over=grace_over)
+    if not checks.readable:
+        message += " (check runs cannot be read with this credential: commit statuses only)"
+    return ChecksVerdict(result, message, passed, len(pending), failing)
+
+
+def _result(
+    spec: MergeSpec,
+    failing: tuple[Check, ...],
+    pending: list[Check],
+    missing: list[str],
+    *,
+    total: int,
+    grace_over: bool,
+) -> tuple[ChecksResult, str]:
+    if pending:
+        return ChecksResult.RUNNING, f"{len(pending)} of {total} checks still run"
+    if failing:
+        return ChecksResult.FAILED, f"{len(failing)} of {total} checks failed: {_names([c.name for c in failing])}"
+    if missing:
+        return ChecksResult.MISSING, f"required checks have not shown up: {_names(missing)}"
+    if total:
+        return ChecksResult.PASSED, f"all {total} checks passed"
+    if not grace_over:
+        return ChecksResult.NONE_YET, "no check has shown up yet"
+    if spec.no_checks is NoChecks.ALLOW:
+        return ChecksResult.PASSED, "there are no checks, and merge.noChecks allows that"
+    return ChecksResult.NONE, "there are no checks: add CI to the repository, or set merge.noChecks to Allow"
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

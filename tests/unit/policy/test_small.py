@@ -1,0 +1,153 @@
+"""Risk, capacity, freezes and retries, as tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orch.api.v1alpha1 import ConcurrencySpec, FailureClass, Freeze, Guard, GuardAction, Risk
+from orch.policy.capacity import Load, Queued, admitted, full, issue_is_exhausted, order
+from orch.policy.freezes import in_freeze
+from orch.policy.guards import Finding
+from orch.policy.retries import MAX_TRANSIENT, delay
+from orch.policy.risk import assess
+from orch.ports import TreeDiff
+
+from .conftest import change, diff
+
+NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)  # a Friday
+
+
+def finding(guard: Guard, action: GuardAction = GuardAction.APPROVE) -> Finding:
+    return Finding(guard, action, "x", "r", "m")
+
+
+@pytest.mark.parametrize(
+    ("what", "findings", "complexity", "panel", "risk"),
+    [
+        pytest.param(diff(change()), (), 3, None, Risk.LOW, id="a small fix"),
+        pytest.param(diff(change(), change("tests/test_app.py")), (), 5, None, Risk.LOW, id="with a test"),
+        pytest.param(diff(change()), (), 6, None, Risk.MEDIUM, id="harder"),
+        pytest.param(diff(change()), (), 8, None, Risk.HIGH, id="hard"),
+        pytest.param(diff(*(change(f"f{n}") for n in range(10))), (), 1, None, Risk.LOW, id="10 files"),
+        pytest.param(diff(*(change(f"f{n}") for n in range(11))), (), 1, None, Risk.MEDIUM, id="11 files"),
+        pytest.param(diff(change(additions=300, deletions=0)), (), 1, None, Risk.LOW, id="300 lines"),
+        pytest.param(diff(change(additions=301, deletions=0)), (), 1, None, Risk.MEDIUM, id="301 lines"),
+        pytest.param(diff(change(additions=1001)), (), 1, None, Risk.HIGH, id="more than 1000 lines"),
+        pytest.param(diff(change(status="D")), (), 1, None, Risk.MEDIUM, id="a deletion"),
+        pytest.param(diff(change("pyproject.toml")), (), 1, None, Risk.MEDIUM, id="dependencies"),
+        pytest.param(diff(change("src/auth/token.py")), (), 1, None, Risk.MEDIUM, id="security by name"),
+        pytest.param(diff(change("src/author.py")), (), 1, None, Risk.LOW, id="an author is no auth"),
+        pytest.param(diff(change("db/migrations/1.py")), (), 1, None, Risk.HIGH, id="a migration"),
+        pytest.param(diff(change(new_mode="100755")), (), 1, None, Risk.MEDIUM, id="becomes executable"),
+        pytest.param(diff(change()), (finding(Guard.WORKFLOWS),), 1, None, Risk.HIGH, id="a workflow"),
+        pytest.param(diff(change()), (finding(Guard.SECRET_FOUND),), 1, None, Risk.CRITICAL, id="a secret"),
+        pytest.param(
+            diff(change()), (finding(Guard.BINARY_FILE, GuardAction.ALLOW),), 1, None, Risk.LOW, id="allowed by a rule"
+        ),
+        pytest.param(diff(change()), (), 1, Risk.HIGH, Risk.HIGH, id="the panel raises"),
+        pytest.param(diff(change(status="D")), (), 1, Risk.LOW, Risk.MEDIUM, id="the panel never lowers"),
+        pytest.param(None, (), 9, None, Risk.HIGH, id="a plan"),
+        pytest.param(None, (), None, None, Risk.LOW, id="nothing known"),
+    ],
+)
+def test_risk(
+    what: TreeDiff | None, findings: tuple[Finding, ...], complexity: int | None, panel: Risk | None, risk: Risk
+) -> None:
+    found = assess(what, findings, complexity=complexity, panel=panel)
+    assert found.risk is risk
+    assert (risk is Risk.LOW) or found.reasons[0].startswith(risk)
+
+
+SPEC = ConcurrencySpec(max_active_runs=3, max_open_pull_requests=5, max_runs_per_day=10, max_runs_per_issue=2)
+
+
+@pytest.mark.parametrize(
+    ("load", "cap"),
+    [
+        (Load(), None),
+        (Load(active=2), None),
+        (Load(active=3), "maxActiveRuns"),
+        (Load(open_pulls=5), "maxOpenPullRequests"),
+        (Load(active=2, open_pulls=3), "maxOpenPullRequests"),
+        (Load(active=2, open_pulls=2), None),
+        (Load(started_last_day=10), "maxRunsPerDay"),
+    ],
+)
+def test_caps(load: Load, cap: str | None) -> None:
+    found = full(SPEC, load)
+    assert found is None if cap is None else found is not None and cap in found
+
+
+def test_people_come_first_then_the_oldest() -> None:
+    queue = [
+        Queued("new", NOW),
+        Queued("old", NOW - timedelta(hours=1)),
+        Queued("asked", NOW + timedelta(hours=1), by_person=True),
+    ]
+    assert [run.name for run in order(queue)] == ["asked", "old", "new"]
+    assert admitted(queue, SPEC, Load(active=1)) == ["asked", "old"]
+    assert admitted(queue, SPEC, Load(active=3)) == []
+    assert admitted(queue, SPEC, Load(started_last_day=9)) == ["asked"]
+
+
+def test_runs_per_issue() -> None:
+    assert not issue_is_exhausted(SPEC, runs_of_issue=1)
+    assert issue_is_exhausted(SPEC, runs_of_issue=2)
+
+
+WEEKEND = Freeze(name="weekend", schedule="0 16 * * 5", duration="64h", time_zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        (datetime(2026, 3, 6, 14, 59, 59, tzinfo=UTC), None),
+        (datetime(2026, 3, 6, 15, 0, tzinfo=UTC), datetime(2026, 3, 9, 7, tzinfo=UTC)),
+        (datetime(2026, 3, 6, 15, 0, 0, 500, tzinfo=UTC), datetime(2026, 3, 9, 7, tzinfo=UTC)),
+        (datetime(2026, 3, 9, 6, 59, 59, tzinfo=UTC), datetime(2026, 3, 9, 7, tzinfo=UTC)),
+        (datetime(2026, 3, 9, 7, 0, tzinfo=UTC), None),
+        (datetime(2026, 7, 3, 14, 0, tzinfo=UTC), datetime(2026, 7, 6, 6, tzinfo=UTC)),
+    ],
+    ids=["before", "at the start", "within the second", "just before the end", "at the end", "summer time"],
+)
+def test_freezes(now: datetime, until: datetime | None) -> None:
+    found = in_freeze([WEEKEND], now)
+    assert (found.until if found else None) == until
+
+
+def test_the_freeze_that_ends_last_is_named() -> None:
+    longer = Freeze(name="holidays", schedule="0 0 1 3 *", duration="720h")
+    found = in_freeze([WEEKEND, longer], datetime(2026, 3, 7, tzinfo=UTC))
+    assert found is not None
+    assert found.name == "holidays"
+
+
+@pytest.mark.parametrize("schedule", ["0 17-9 * * *", "0 0 30 2 *"])
+def test_a_schedule_that_cannot_be_read_freezes(schedule: str) -> None:
+    found = in_freeze([Freeze(name="typo", schedule=schedule, duration="1h")], NOW)
+    assert found is not None
+    assert found.until is None
+
+
+@pytest.mark.parametrize("failure", list(FailureClass))
+def test_every_class_of_failure_has_an_answer(failure: FailureClass) -> None:
+    over = failure in {FailureClass.TERMINAL, FailureClass.POLICY_DENIED, FailureClass.CANCELLED}
+    assert (delay(failure, 1, key="a") is None) is over
+
+
+def test_back_off_grows_to_a_limit_and_ends() -> None:
+    waits = [delay(FailureClass.TRANSIENT, n, key="run") for n in range(1, MAX_TRANSIENT)]
+    seconds = [w.total_seconds() for w in waits if w is not None]
+    assert len(seconds) == MAX_TRANSIENT - 1
+    assert 10 <= seconds[0] <= 12
+    assert max(seconds) <= 1.2 * 1800
+    assert delay(FailureClass.TRANSIENT, MAX_TRANSIENT, key="run") is None
+    assert delay(FailureClass.NEEDS_HUMAN, 10_000, key="run") is not None
+
+
+def test_runs_that_failed_together_spread_out() -> None:
+    waits = {delay(FailureClass.TRANSIENT, 3, key=f"run-{n}") for n in range(20)}
+    assert len(waits) > 10
+    assert delay(FailureClass.TRANSIENT, 3, key="run-1") == delay(FailureClass.TRANSIENT, 3, key="run-1")
