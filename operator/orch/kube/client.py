@@ -1,0 +1,167 @@
+"""One request to the API server: address, credentials, a deadline, a typed error.
+
+`connect` is called by main, the CLI and tests; `Kube.request` by the other modules of this room. It never retries
+and never follows a redirect into another host: repeating is the control loop's decision.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import yaml
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from orch.errors import NeedsHuman
+from orch.kube.errors import Request, refused, unreachable
+from orch.kube.resource import Resource
+
+FIELD_MANAGER: Final = "orch"
+"""Owner of what we write, as `kubectl get --show-managed-fields` shows it."""
+
+TIMEOUT_SECONDS: Final = 10.0
+"""Of one request, all in all. The fence before an irreversible act counts on it (see `orch.kube.lease`)."""
+
+MERGE_PATCH: Final = "application/merge-patch+json"
+
+
+class Kube:
+    """A connection to one API server. Safe for many tasks of one event loop; close it when done."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+    @property
+    def server(self) -> str:
+        """The base URL, without a trailing slash."""
+        return str(self._api.configuration.host).rstrip("/")
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What the connection trusts, and the client certificate if there is one."""
+        context: ssl.SSLContext = self._api.rest_client.ssl_context
+        return context
+
+    async def authorization(self) -> dict[str, str]:
+        """Headers that identify us now: projected tokens are read again when they are due. Never log them."""
+        headers: dict[str, str] = {}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
+        return headers
+
+    async def request(
+        self,
+        verb: str,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        subresource: str | None = None,
+        query: Mapping[str, str | int] | None = None,
+        body: Any = None,
+        timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 -- the HTTP client's own deadline, so that the error is ours
+    ) -> dict[str, Any]:
+        """Send one request and return the JSON answer. `verb` is RBAC's: get, list, create, update, patch, delete.
+
+        Patches are JSON merge patches (RFC 7396). Raises the errors of `orch.kube.errors`, nothing else.
+        """
+        asked = _describe(verb, resource, namespace, name, subresource)
+        path = resource.path(namespace, name, subresource)
+        status, content = await self._send(asked, path, query=query, body=body, timeout=timeout)
+        if status >= 300:
+            raise refused(asked, status, content)
+        try:
+            document = json.loads(content)
+        except ValueError as error:
+            raise unreachable(asked, error) from None
+        if not isinstance(document, dict):
+            raise unreachable(asked, TypeError("not an object"))
+        return document
+
+    async def _send(
+        self,
+        asked: Request,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None,
+        body: Any,
+        timeout: float,  # noqa: ASYNC109
+    ) -> tuple[int, bytes]:
+        headers = {"Accept": "application/json"}
+        if asked.verb == "patch":
+            headers["Content-Type"] = MERGE_PATCH
+        try:
+            method, url, sent_headers, sent_body, _ = await self._api.param_serialize(
+                _METHODS[asked.verb],
+                path,
+                query_params=[(key, str(value)) for key, value in (query or {}).items()],
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, TIMEOUT_SECONDS / 2))
+            answer = await self._api.call_api(method, url, sent_headers, sent_body, _request_timeout=limits)
+            return int(answer.status), bytes(await answer.read())  # type: ignore[no-untyped-call]
+        except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError, ConfigException) as error:
+            raise unreachable(asked, error) from None
+
+    async def close(self) -> None:
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def __aenter__(self) -> Kube:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+async def connect(kubeconfig: str | Path | None = None, *, context: str | None = None, connections: int = 32) -> Kube:
+    """Open a connection: from a kubeconfig file, or as the pod's service account when `kubeconfig` is None.
+
+    Args:
+        context: of the kubeconfig; None takes its current one.
+        connections: at most so many requests at once; more wait.
+
+    Raises NeedsHuman when the file is missing, unreadable or holds no usable context. Nothing is sent yet.
+    """
+    configuration = Configuration()
+    configuration.connection_pool_maxsize = connections
+    try:
+        if kubeconfig is None:
+            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+            )
+        return Kube(ApiClient(configuration))
+    except (ConfigException, OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
+        where = f"kubeconfig {str(kubeconfig)!r}" if kubeconfig else "the pod's service account"
+        # Only these two speak to people; the others may quote the file, and with it a credential.
+        kind = str(error) if isinstance(error, ConfigException | OSError) else f"not readable ({type(error).__name__})"
+        hint = ("name another file" if kubeconfig else "outside a cluster, name a file") + " with --kubeconfig"
+        raise NeedsHuman("NoCluster", f"cannot use {where}: {kind}; {hint}") from None
+
+
+_METHODS: Final = {
+    "get": "GET",
+    "list": "GET",
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    "delete": "DELETE",
+}
+
+
+def _describe(
+    verb: str, resource: Resource, namespace: str | None, name: str | None, subresource: str | None
+) -> Request:
+    target = f"{resource.name}/{subresource}" if subresource else resource.name
+    if name:
+        target += f' "{name}"'
+    if namespace:
+        target += f' in namespace "{namespace}"'
+    return Request(verb, target)

@@ -1,0 +1,175 @@
+"""What the watches survive, and what tells that they do not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.cluster import Cluster, Kubectl
+from tests.integration.kube.widgets import Widget
+from tests.integration.runtime.loop import (
+    WIDGETS,
+    Telling,
+    a_controller,
+    a_manager,
+    a_source,
+    eventually,
+    running,
+)
+from tests.integration.runtime.proxy import Proxy
+
+from orch.kube.client import Kube, connect
+from orch.kube.lease import Lease, LeaseTimes
+from orch.kube.store import Store
+from orch.runtime.manager import Times
+from orch.runtime.reconcile import Key
+from orch.runtime.source import Source
+from orch.runtime.watch import WatchTimes
+
+Widgets = Store[Widget]
+
+
+@pytest.fixture
+async def proxy(control_plane: Cluster) -> Proxy:
+    return Proxy(control_plane.kubeconfig)
+
+
+@pytest.fixture
+async def proxied(proxy: Proxy, widget_kind: None, tmp_path: Path) -> AsyncIterator[Kube]:
+    async with proxy.open(tmp_path) as kubeconfig, await connect(kubeconfig) as kube:
+        yield kube
+
+
+async def test_a_gap_loses_no_deletion_and_no_creation(
+    proxy: Proxy, proxied: Kube, store: Widgets, namespace: str
+) -> None:
+    doomed = await store.create(Widget.named(namespace, "doomed"))
+    await store.create(Widget.named(namespace, "stays"))
+    telling, source = Telling(), a_source()
+    async with running(a_manager(proxied, namespace, a_controller(telling, source))):
+        await telling.called("doomed", "stays")
+        proxy.refuse()
+        await store.delete(doomed)
+        await store.create(Widget.named(namespace, "new"))
+        proxy.expire()  # the version from which kopf would go on has been forgotten: it lists anew
+        await eventually(lambda: proxy.expired > 0)
+        proxy.flow()
+        await telling.until(lambda: telling.times("new") == 1 and telling.times("doomed") == 2)
+        assert {entry.key.name for entry in source.cache} == {"stays", "new"}
+    assert telling.times("stays") == 1, "what has not changed wakes nobody"
+
+
+async def test_a_short_interruption_goes_on_where_it_was(
+    proxy: Proxy, proxied: Kube, store: Widgets, namespace: str
+) -> None:
+    telling = Telling()
+    async with running(a_manager(proxied, namespace, a_controller(telling))):
+        await store.create(Widget.named(namespace, "one"))
+        await telling.called("one")
+        proxy.cut()
+        await store.create(Widget.named(namespace, "two"))
+        await telling.called("two")
+
+
+async def test_a_silent_network_fails_liveness_and_heals(
+    proxy: Proxy, proxied: Kube, store: Widgets, namespace: str
+) -> None:
+    # The true figures (90 s, and a bookmark each 60 s) scaled down: the server ends each watch after a second.
+    times = Times(dead_after=4, watch=WatchTimes(silence=2, server=1))
+    telling = Telling()
+    manager = a_manager(proxied, namespace, a_controller(telling), times=times)
+    async with running(manager):
+        await eventually(lambda: not manager.ready_problems())
+        for _ in range(10):
+            await asyncio.sleep(0.6)
+            assert manager.live_problems() == [], "an idle watch lives"
+        proxy.silence()
+        await eventually(lambda: bool(manager.live_problems()), seconds=10)
+        assert WIDGETS.path(namespace) in manager.live_problems()[0]
+        proxy.flow()
+        proxy.cut()
+        await eventually(lambda: not manager.live_problems())
+        await store.create(Widget.named(namespace, "one"))
+        await telling.called("one")
+
+
+async def test_bytes_on_an_open_watch_are_heard(kube: Kube, store: Widgets, namespace: str) -> None:
+    widget = await store.create(Widget.named(namespace, "one"))
+    telling = Telling()
+    manager = a_manager(kube, namespace, a_controller(telling), times=Times(dead_after=2))
+    async with running(manager):
+        await telling.called("one")
+        for number in range(8):  # twice as long as silence may last, on one and the same watch
+            await asyncio.sleep(0.5)
+            assert manager.live_problems() == []
+            widget = await store.patch_metadata(widget, labels={"n": str(number)})
+        await eventually(lambda: bool(manager.live_problems()))  # no bookmark comes that soon
+
+
+async def test_an_idle_operator_asks_for_nothing_but_its_lease(
+    proxy: Proxy, proxied: Kube, store: Widgets, namespace: str
+) -> None:
+    await store.create(Widget.named(namespace, "one"))
+    lease = Lease(
+        proxied, namespace, "orch", times=LeaseTimes(duration=3, renew_deadline=2, retry=0.2), on_lost=lambda why: None
+    )
+    telling = Telling()
+    async with running(a_manager(proxied, namespace, a_controller(telling), lease=lease)):
+        await telling.called("one")
+        await asyncio.sleep(1)
+        before = len(proxy.requests)
+        await asyncio.sleep(4)
+        idle = {line.split("?")[0] for line in proxy.requests[before:]}
+    assert idle == {f"PUT /apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/orch"}
+
+
+async def test_what_a_handler_could_not_read_is_found_by_the_resync(kube: Kube, store: Widgets, namespace: str) -> None:
+    failures = ["flaky"]
+
+    def project(document: Mapping[str, Any]) -> str:
+        if document["metadata"]["name"] in failures:
+            failures.clear()
+            raise KeyError("spec")
+        return str(document["metadata"]["name"])
+
+    telling = Telling()
+    source = Source(WIDGETS, project)
+    async with running(a_manager(kube, namespace, a_controller(telling, source), times=Times(resync=0.5))):
+        await store.create(Widget.named(namespace, "other"))
+        await telling.called("other")
+        await store.create(Widget.named(namespace, "flaky"))
+        await telling.called("flaky")
+        assert source.cache.find(Key(namespace, "flaky")) == "flaky"
+
+
+async def test_a_watch_that_is_forbidden_begins_when_it_is_allowed(
+    control_plane: Cluster, kubectl: Kubectl, widget_kind: None, store: Widgets, namespace: str, tmp_path: Path
+) -> None:
+    kubectl("create", "serviceaccount", "watcher", "-n", namespace)
+    token = kubectl("create", "token", "watcher", "-n", namespace).stdout.strip()
+    config = yaml.safe_load(control_plane.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    await store.create(Widget.named(namespace, "one"))
+    telling = Telling()
+    async with await connect(path) as kube:
+        manager = a_manager(kube, namespace, a_controller(telling))
+        async with running(manager):
+            await asyncio.sleep(1.5)
+            assert manager.ready_problems()
+            kubectl("create", "role", "watch", "--verb=get,list,watch", f"--resource={WIDGETS.name}", "-n", namespace)
+            kubectl(
+                "create",
+                "rolebinding",
+                "watch",
+                "--role=watch",
+                f"--serviceaccount={namespace}:watcher",
+                "-n",
+                namespace,
+            )
+            await telling.called("one")
