@@ -1,0 +1,40 @@
+"""Commits of our own making, and questions about history.
+
+Called by `orch.mirror.child`. Of a work step's commit only the tree is used; parents, author, time and message are
+ours, so the same input gives the same sha and a crash in between changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orch.errors import Terminal
+from orch.mirror.remotes import need
+from orch.mirror.store import Mirror, checked_sha, write_ref
+
+
+def commit(mirror: Mirror, args: dict[str, Any]) -> str:
+    """Build a commit: the tree of `tree_of`, `parents`, `message`, author and committer `name` and `email` at `time`
+    (seconds since 1970, UTC). Raises Terminal for a message that no commit can hold."""
+    parents = [checked_sha(parent) for parent in args["parents"]]
+    tree_of = checked_sha(args["tree_of"])
+    need(mirror, [tree_of, *parents])
+    message: str = args["message"]
+    if "\0" in message or not message.strip():
+        raise Terminal("MessageMalformed", "a commit message is empty or holds NUL")
+    who = {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", args["name"]), ("EMAIL", args["email"]), ("DATE", f"@{int(args['time'])} +0000"))
+    }
+    options = [word for parent in parents for word in ("-p", parent)]
+    sha = mirror.git.run("commit-tree", f"{tree_of}^{{tree}}", *options, stdin=message.encode(), env=who).text
+    write_ref(mirror, "commits", sha)
+    return sha
+
+
+def is_ancestor(mirror: Mirror, args: dict[str, Any]) -> bool:
+    """Whether `ancestor` is `sha` or one of its ancestors."""
+    ancestor, sha = checked_sha(args["ancestor"]), checked_sha(args["sha"])
+    need(mirror, [ancestor, sha])
+    return mirror.git.run("merge-base", "--is-ancestor", ancestor, sha, accept=(0, 1)).code == 0

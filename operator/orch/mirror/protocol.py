@@ -1,0 +1,71 @@
+"""What goes over a mirror child's pipes: one JSON line in, one JSON document out.
+
+Called by the child and by `orch.adapters.git`. Plain standard library (no pydantic), because a child is started for
+every act and its imports are most of its life. Both ends are our own code of one version; hostile is only what git
+reads, and that travels inside strings.
+
+    request   {"verb", "data", "key", "url", "token"?, "args": {…}}
+    answer    {"ok": …} or {"error": {"class", "reason", "message"}}
+
+The request comes on standard input, so the token is in no argument and no environment. The pipe stays open until the
+parent has the answer: its end tells the child that the parent is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orch import errors
+
+
+@dataclass(frozen=True)
+class Request:
+    """One act on one mirror. `url` is the remote without user or password; `token` its password."""
+
+    verb: str
+    data: Path
+    key: str
+    url: str
+    token: str | None = field(default=None, repr=False)
+    args: dict[str, Any] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """The request as one line."""
+        document = {
+            "verb": self.verb,
+            "data": str(self.data),
+            "key": self.key,
+            "url": self.url,
+            "token": self.token,
+            "args": self.args,
+        }
+        return json.dumps(document).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> Request:
+        """Read `encode`'s line."""
+        document = json.loads(line)
+        return cls(**(document | {"data": Path(document["data"])}))
+
+
+def encode_answer(result: Any) -> bytes:
+    """The answer to a request that succeeded."""
+    return json.dumps({"ok": result}).encode()
+
+
+def encode_error(error: errors.OrchError, *, secret: str | None) -> bytes:
+    """The answer to a request that failed, with the token taken out of the text wherever git may have put it."""
+    message = error.message.replace(secret, "«removed»") if secret else error.message
+    return json.dumps({"error": {"class": type(error).__name__, "reason": error.reason, "message": message}}).encode()
+
+
+def decode_answer(data: bytes) -> Any:
+    """The result, or the child's error raised again as the class of `orch.errors` that it was."""
+    document = json.loads(data)
+    if (found := document.get("error")) is None:
+        return document["ok"]
+    raised: type[errors.OrchError] = getattr(errors, found["class"])
+    raise raised(found["reason"], found["message"])

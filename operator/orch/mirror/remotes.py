@@ -1,0 +1,90 @@
+"""The verbs that talk to the remote: fetch, ls-remote, push. The only ones that get the credential.
+
+Called by `orch.mirror.child`. They name the URL themselves and update only our refs; no remote is ever configured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orch.errors import HeadMoved, NotFound, Transient
+from orch.mirror import refusals
+from orch.mirror.askpass import one_shot
+from orch.mirror.git import Ended, GitFailed
+from orch.mirror.store import Mirror, checked_branch, checked_sha, clean
+
+_FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+
+
+def fetch(mirror: Mirror, args: dict[str, Any]) -> str:
+    """Bring `branch` into the mirror; its head sha. One exchange with the remote when nothing is new."""
+    branch = checked_branch(args["branch"])
+    ours = f"refs/orch/branches/{branch}"
+    _read(mirror, "fetch", *_FETCH, mirror.url, f"+refs/heads/{branch}:{ours}")
+    clean(mirror)
+    return mirror.git.run("rev-parse", "--verify", "--quiet", f"{ours}^{{commit}}").text
+
+
+def fetch_commits(mirror: Mirror, shas: Sequence[str]) -> None:
+    """Ask the remote for commits by name (GitHub gives what any of its refs reaches). One it refuses stays missing."""
+    for sha in shas:
+        try:
+            _read(mirror, "fetch", *_FETCH, mirror.url, f"{sha}:refs/orch/commits/{sha}")
+        except NotFound:
+            continue
+
+
+def need(mirror: Mirror, shas: Sequence[str]) -> None:
+    """Make sure that commits are here. Raises Transient `MirrorIncomplete` if the remote lacks one."""
+    missing = [sha for sha in dict.fromkeys(shas) if not mirror.has(checked_sha(sha))]
+    if missing:
+        fetch_commits(mirror, missing)
+    for sha in missing:
+        if not mirror.has(sha):
+            raise Transient(
+                "MirrorIncomplete",
+                f"commit {sha[:12]} is not in the mirror and the remote does not give it: import it again",
+            )
+
+
+def remote_sha(mirror: Mirror, args: dict[str, Any]) -> str | None:
+    """The head of `branch` on the remote now; None if there is no such branch."""
+    name = f"refs/heads/{checked_branch(args['branch'])}"
+    lines = _read(mirror, "ls-remote", "--quiet", mirror.url, name).text.splitlines()
+    return next((sha for sha, _, ref in (line.partition("\t") for line in lines) if ref == name), None)
+
+
+def push(mirror: Mirror, args: dict[str, Any]) -> None:
+    """Set `branch` to `sha` if it still is `expected` (None: if it does not exist). At `sha` already: nothing to do."""
+    sha, branch, expected = checked_sha(args["sha"]), checked_branch(args["branch"]), args["expected"]
+    need(mirror, [sha])
+    lease = f"--force-with-lease=refs/heads/{branch}:{checked_sha(expected) if expected else ''}"
+    options = ("--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", lease)
+    with one_shot(mirror.url, mirror.token, mirror.path.parent) as (env, fds):
+        done = mirror.git.run(
+            "push", *options, mirror.url, f"{sha}:refs/heads/{branch}", env=env, fds=fds, accept=(0, 1, 128)
+        )
+    if done.code == 0:
+        return
+    refusal = refusals.of_push(done, branch)
+    if isinstance(refusal, HeadMoved):
+        refusal = _looked_at_again(mirror, args) or refusal
+    raise refusal
+
+
+def _looked_at_again(mirror: Mirror, args: dict[str, Any]) -> Transient | None:
+    """A server says "cannot lock ref" of a ref that moved and of one that is merely busy: only the ref knows."""
+    if remote_sha(mirror, args) == args["expected"]:
+        return Transient("PushContended", f"branch {args['branch']} was busy on the server and is where we left it")
+    return None
+
+
+def _read(mirror: Mirror, command: str, *args: str) -> Ended:
+    with one_shot(mirror.url, mirror.token, mirror.path.parent) as (env, fds):
+        try:
+            return mirror.git.run(command, *args, env=env, fds=fds)
+        except GitFailed as err:
+            if refusal := refusals.of_read(err.stderr, has_token=mirror.token is not None):
+                raise refusal from err
+            raise
