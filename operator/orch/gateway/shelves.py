@@ -1,0 +1,82 @@
+"""`PUT`, `GET` and `HEAD /artifacts/{digest}`: who may store and read which artifact. Routed by `app`.
+
+A step reads what its ticket names and what it has stored itself; whether another artifact exists it cannot find out. It
+has to send the whole content to store it, also of one that is there: a digest alone opens nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from orch.api.ticket import Claims, Role
+from orch.gateway.artifacts import ArtifactStore, Upload
+from orch.gateway.book import Book
+from orch.gateway.errors import Refusal
+from orch.gateway.tickets import Doorkeeper
+
+_log = structlog.get_logger("orch.gateway")
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """The endpoints. `step_limit`: bytes that one step may store, all its artifacts together."""
+
+    door: Doorkeeper
+    store: ArtifactStore
+    book: Book
+    step_limit: int
+
+    async def put(self, request: Request) -> Response:
+        """201 when it is new, 200 when it was there. Raises Refusal."""
+        claims = self.door.admit(request, Role.STEP, Role.OPERATOR)
+        digest = request.path_params["digest"]
+        try:
+            is_new = await self._store(request, claims, digest)
+        except OSError as err:
+            _log.error("artifact_not_stored", problem=err.strerror or type(err).__name__)
+            raise Refusal(507, "the gateway's disk does not take it", label="disk") from None
+        return Response(status_code=201 if is_new else 200)
+
+    async def get(self, request: Request) -> Response:
+        """The content. Raises Refusal."""
+        claims = self.door.admit(request, Role.STEP, Role.OPERATOR)
+        digest = request.path_params["digest"]
+        if not await self._may_read(claims, digest):
+            raise Refusal(403, "this step's ticket does not name this artifact", label="artifact")
+        path = self.store.find(digest)
+        if path is None:
+            raise Refusal(404, "there is no such artifact", label="artifact")
+        return FileResponse(path, media_type="application/octet-stream")
+
+    async def _store(self, request: Request, claims: Claims, digest: str) -> bool:
+        upload = await self.store.receive(digest, request.stream(), announced=_announced(request))
+        try:
+            await self._record(claims, digest, upload)
+            return await asyncio.to_thread(upload.keep)
+        finally:
+            upload.discard()
+
+    async def _may_read(self, claims: Claims, digest: str) -> bool:
+        if claims.role is Role.OPERATOR or digest in claims.reads:
+            return True
+        return await self.book.ask(lambda ledger: ledger.has_uploaded(claims.identity, claims.step, digest))
+
+    async def _record(self, claims: Claims, digest: str, upload: Upload) -> None:
+        if claims.role is Role.OPERATOR:
+            return
+        size, limit = upload.size, self.step_limit
+        fits = await self.book.ask(
+            lambda ledger: ledger.record_upload(claims.identity, claims.step, digest, size, limit=limit)
+        )
+        if not fits:
+            raise Refusal(413, f"a step stores at most {limit} bytes", label="size")
+
+
+def _announced(request: Request) -> int | None:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None

@@ -1,0 +1,45 @@
+"""Who is asking: reads the ticket of a request and says what it allows. Called first by every handler but the probes.
+
+It never keeps or logs a ticket. Source of the header: the SDK sends its key as `Authorization: Bearer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from starlette.requests import Request
+
+from orch.api.ticket import Claims, InvalidTicket, Role, verify
+from orch.api.work import StepStage
+from orch.gateway.errors import Refusal
+
+_STAGES: Final = {stage.value.lower(): stage.value for stage in StepStage}
+
+
+class Doorkeeper:
+    """Verifies tickets with the key that the operator signs with."""
+
+    def __init__(self, key: bytes, clock: Callable[[], datetime]) -> None:
+        self._key = key
+        self._clock = clock
+
+    def admit(self, request: Request, *roles: Role) -> Claims:
+        """The claims of the request's ticket. Raises Refusal: 401 without a living ticket, 403 for another role."""
+        scheme, _, ticket = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not ticket:
+            raise Refusal(401, "a ticket is required: send it as `Authorization: Bearer …`", label="ticket")
+        try:
+            claims = verify(ticket.strip(), self._key, now=self._clock())
+        except InvalidTicket as err:
+            raise Refusal(401, str(err), label="ticket") from None
+        if claims.role not in roles:
+            raise Refusal(403, f"a ticket of the role {claims.role.value} does not open this", label="role")
+        return claims
+
+
+def stage_of(claims: Claims) -> str:
+    """The stage that the signed step name ends in (`<run>-<stage>-<n>`): a label that no client can invent."""
+    parts = claims.step.rsplit("-", 2)
+    return _STAGES.get(parts[1], "Other") if len(parts) == 3 else "Other"

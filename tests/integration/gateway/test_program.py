@@ -1,0 +1,199 @@
+"""The program: starts from files and variables, says what is wrong in one line, drains on SIGTERM, and logs no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from tests.integration.gateway.harness import KEY, MODEL_KEY, a_request, a_ticket
+
+from orch.gateway.server import running
+from orch.gateway.settings import GatewaySettings
+
+SECRET_TEXT = "what the issue says"
+
+
+class Program:
+    """A gateway in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.log: list[dict[str, Any]] = []
+        self.raw = ""
+
+    async def until(self, event: str) -> dict[str, Any]:
+        """Read the log until it says so."""
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.raw += line.decode()
+            entry = json.loads(line)
+            self.log.append(entry)
+            if entry["event"] == event:
+                return entry
+        raise AssertionError(f"no {event}: {self.raw}")
+
+    async def end(self) -> int:
+        assert self.process.stderr is not None
+        self.raw += (await self.process.stderr.read()).decode()
+        return await self.process.wait()
+
+
+def _variables(settings: GatewaySettings, **more: object) -> dict[str, str]:
+    chosen = settings.model_dump(exclude_none=True) | more
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ORCH_")}
+    return clean | {f"ORCH_GATEWAY_{name.upper()}": str(value) for name, value in chosen.items()}
+
+
+@pytest.fixture
+async def launch(settings: GatewaySettings) -> AsyncIterator[Callable[..., Any]]:
+    started: list[Program] = []
+
+    async def begin(*arguments: str, **more: object) -> Program:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "orch.gateway", *arguments),
+            env=_variables(settings, **more),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        started.append(Program(process))
+        return started[-1]
+
+    yield begin
+    for program in started:
+        if program.process.returncode is None:
+            program.process.kill()
+            await program.process.wait()
+
+
+async def test_a_stop_lets_a_stream_end_and_nothing_secret_is_logged(
+    launch: Any, faulty: Any, settings: GatewaySettings, tmp_path: Path
+) -> None:
+    go_on = asyncio.Event()
+    opening = b'data: {"type":"message_start","message":{"usage":{"input_tokens":10,"output_tokens":1}}}\n\n'
+    end = b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}}\n\n'
+
+    async def script(_: Any, writer: Any) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + opening)
+        await writer.drain()
+        await go_on.wait()
+        writer.write(end)
+        await writer.drain()
+
+    url, _ = await faulty(script)
+    ready = tmp_path / "ready"
+    program = await launch(upstream_url=url, ready_file=ready)
+    address = (await program.until("gateway_listening"))["url"]
+    ticket = a_ticket()
+    headers = {"authorization": f"Bearer {ticket}", "anthropic-version": "2023-06-01"}
+    body = a_request(SECRET_TEXT, stream=True)
+    transport = httpx2.AsyncHTTPTransport(uds=str(settings.unix_socket))
+    async with (
+        httpx2.AsyncClient(transport=transport, trust_env=False) as client,
+        client.stream("POST", "http://gateway/v1/messages", json=body, headers=headers) as answer,
+    ):
+        parts = answer.aiter_bytes()
+        got = await anext(parts)
+        assert ready.read_text() == f"{address}\n"
+        program.process.send_signal(signal.SIGTERM)
+        go_on.set()
+        got += b"".join([part async for part in parts])
+    assert got == opening + end
+    tracked = await program.until("track_request")
+    assert await program.end() == 0
+    assert tracked["level"] == "info"
+    assert {name: tracked[name] for name in ("model", "run", "stage", "step", "status", "outcome", "cost_usd")} == {
+        "model": "claude-sonnet-5",
+        "run": "0123456789abcdef",
+        "stage": "Implement",
+        "step": "web-7-1-implement-1",
+        "status": 200,
+        "outcome": "settled",
+        "cost_usd": "0.00007",
+    }
+    for secret in (MODEL_KEY, KEY.decode(), ticket, ticket.split(".")[1], SECRET_TEXT):
+        assert secret not in program.raw
+    assert not settings.unix_socket.exists()
+
+
+async def test_only_its_user_reaches_the_socket(launch: Any, settings: GatewaySettings) -> None:
+    program = await launch()
+    await program.until("gateway_listening")
+    assert settings.unix_socket.stat().st_mode & 0o777 == 0o600
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_socket_left_by_a_crash_is_taken_over(launch: Any, settings: GatewaySettings) -> None:
+    first = await launch()
+    await first.until("gateway_listening")
+    first.process.kill()
+    await first.process.wait()
+    assert settings.unix_socket.exists()
+    second = await launch()
+    await second.until("gateway_listening")
+
+
+async def test_a_second_gateway_on_the_folder_does_not_start(
+    launch: Any, settings: GatewaySettings, tmp_path: Path
+) -> None:
+    async with running(settings) as url:
+        second = await launch(unix_socket=tmp_path / "other.sock")
+        assert await second.end() == 1
+        assert "another gateway uses this folder" in second.raw
+        assert second.raw.count("\n") == 1
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{url}/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "complaint"),
+    [
+        ({"listen_host": "0.0.0.0"}, 2, "ORCH_GATEWAY_LISTEN_HOST: Value error, '0.0.0.0' is no loopback address"),
+        (
+            {"upstream_url": "http://api.example"},
+            2,
+            "ORCH_GATEWAY_UPSTREAM_URL: Value error, plain http is for loopback",
+        ),
+        ({"upstream_url": "api.example"}, 2, "ORCH_GATEWAY_UPSTREAM_URL"),
+        ({"listen_port": "many"}, 2, "ORCH_GATEWAY_LISTEN_PORT"),
+        ({"ticket_key_file": "/nowhere/ticket.key"}, 1, "/nowhere/ticket.key"),
+        ({"prices_file": "/nowhere/prices.yaml"}, 1, "/nowhere/prices.yaml"),
+        ({"data_dir": "/dev/null/x"}, 1, "/dev/null"),
+        ({"unix_socket": "/tmp/" + "x" * 120}, 1, "ORCH_GATEWAY_UNIX_SOCKET"),
+        ({"log_level": "loud"}, 1, "loud"),
+    ],
+)
+async def test_what_is_wrong_is_one_line(launch: Any, change: dict[str, str], status: int, complaint: str) -> None:
+    program = await launch(**change)
+    assert await program.end() == status
+    assert complaint in program.raw
+    assert program.raw.startswith("orch gateway: ")
+    assert program.raw.count("\n") == 1
+
+
+async def test_a_short_ticket_key_is_refused(launch: Any, settings: GatewaySettings) -> None:
+    settings.ticket_key_file.write_bytes(b"short")
+    program = await launch()
+    assert await program.end() == 1
+    assert "at least 32 random bytes" in program.raw
+    assert "'short'" not in program.raw
+
+
+async def test_a_port_that_is_taken(launch: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        program = await launch(listen_port=taken.getsockname()[1])
+        assert await program.end() == 1
+    assert "set ORCH_GATEWAY_LISTEN_PORT to a free port" in program.raw
+
+
+async def test_it_takes_no_arguments(launch: Any) -> None:
+    program = await launch("--help")
+    assert await program.end() == 2
+    assert "ORCH_GATEWAY_" in program.raw
