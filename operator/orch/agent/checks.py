@@ -1,0 +1,122 @@
+"""Set-up, lint and tests of the repository: run, compared with how they were before the change.
+
+Used by `change`. A step is green when nothing fails but what failed before *and* the model has declared unrelated (a test
+that needs the network fails in every sandbox). What failed before and is not declared stays red: it may be the bug itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from orch.agent.client import Tools
+from orch.agent.errors import StepError
+from orch.agent.transcript import Transcript
+from orch.api.work import Commands, TestRun
+
+_TAIL = 8_000
+_MOST_NAMES = 50
+
+
+class SetupFailed(StepError):
+    """A set-up command failed; the text holds its last lines."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One run of one command. `failing`: test names, or the command itself where its runner names none."""
+
+    command: str
+    exit_code: int
+    output: str
+    passed: int | None = None
+    failed: int | None = None
+    failing: tuple[str, ...] = ()
+
+    def as_report(self) -> TestRun:
+        """The part of it that goes into the report."""
+        return TestRun(
+            command=self.command,
+            exit_code=self.exit_code,
+            passed=self.passed,
+            failed=self.failed,
+            failing=tuple(name[:1_000] for name in self.failing[:_MOST_NAMES]),
+            tail=self.output[-_TAIL:],
+        )
+
+
+@dataclass(frozen=True)
+class Red:
+    """A check that keeps the step from being done, and the failures that do."""
+
+    check: Check
+    names: tuple[str, ...]
+
+
+class Checks:
+    """Runs the repository's commands in the sandbox."""
+
+    def __init__(self, tools: Tools, commands: Commands, transcript: Transcript) -> None:
+        self._tools = tools
+        self._commands = commands
+        self._transcript = transcript
+        self._tests: tuple[str, ...] | None = None
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether a test command is given or was found."""
+        return bool(self._test_commands())
+
+    def set_up(self) -> None:
+        """Run the set-up commands. Raises SetupFailed."""
+        for command in self._commands.setup:
+            ran = self._tools.run(command, self._commands, seconds=self._commands.test_timeout_seconds)
+            self._transcript.add("setup", command=command, exit_code=ran.exit_code, output=ran.output[-_TAIL:])
+            if ran.exit_code:
+                raise SetupFailed(f"{command!r} ended with {ran.exit_code}: {ran.output[-2_000:].strip()}")
+
+    def run(self) -> tuple[Check, ...]:
+        """Lint and tests, all of them, whatever fails."""
+        seconds = self._commands.test_timeout_seconds
+        checks = []
+        for command in self._commands.lint:
+            ran = self._tools.run(command, self._commands, seconds=seconds)
+            checks.append(Check(command, ran.exit_code, ran.output, failing=(command,) if ran.exit_code else ()))
+        checks += [self._test(command) for command in self._test_commands()]
+        for check in checks:
+            shown = {"command": check.command, "exit_code": check.exit_code, "failing": check.failing[:_MOST_NAMES]}
+            self._transcript.add("check", **shown, output=check.output[-_TAIL:])
+        return tuple(checks)
+
+    def _test(self, command: str) -> Check:
+        ran = self._tools.test(command, self._commands)
+        if ran.counts is None:
+            return Check(command, ran.exit_code, ran.output, failing=(command,) if ran.exit_code else ())
+        passed, failed, names = ran.counts
+        return Check(command, ran.exit_code, ran.output, passed, failed, (names or (command,)) if ran.exit_code else ())
+
+    def _test_commands(self) -> tuple[str, ...]:
+        if self._tests is None:
+            found = None if self._commands.test else self._tools.detect(self._commands.working_directory)
+            self._tests = self._commands.test or ((found,) if found else ())
+        return self._tests
+
+
+def find_red(before: Iterable[Check], after: Iterable[Check], excused: Iterable[str]) -> list[Red]:
+    """What keeps the change from being done: each failing check with the names that are new or not excused."""
+    known = {check.command: set(check.failing) for check in before}
+    patterns = list(excused)
+    found = []
+    for check in after:
+        if check.exit_code:
+            names = tuple(
+                name for name in check.failing if not _is_excused(name, known.get(check.command, set()), patterns)
+            )
+            if names:
+                found.append(Red(check, names))
+    return found
+
+
+def _is_excused(name: str, known: set[str], patterns: list[str]) -> bool:
+    return name in known and any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)

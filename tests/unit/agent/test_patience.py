@@ -1,0 +1,64 @@
+"""How long a step waits: as the server says, and never without end."""
+
+from __future__ import annotations
+
+import pytest
+
+from orch.agent.patience import GaveUp, Patience, Trouble
+
+
+class Clock:
+    """Time that passes by sleeping only."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+    def now(self) -> float:
+        return self.time
+
+
+def patience(clock: Clock, *, deadline: float = 1_000, total: float = 900) -> Patience:
+    return Patience(deadline, total=total, sleep=clock.sleep, now=clock.now)
+
+
+def test_the_servers_word_counts() -> None:
+    clock = Clock()
+    patience(clock).wait(Trouble("rate_limit_error", "", status=429, retry_after=17), 1)
+    assert clock.slept == [17]
+
+
+def test_without_a_word_it_doubles_up_to_a_minute() -> None:
+    clock = Clock()
+    waiting = patience(clock)
+    for attempt in range(1, 8):
+        waiting.wait(Trouble("api_error", "", status=500), attempt)
+    assert all(2 ** (n - 1) / 2 <= slept <= min(60, 2 ** (n - 1)) for n, slept in enumerate(clock.slept, 1))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "attempt"),
+    [
+        pytest.param(Trouble("api_error", "", status=500), 8, id="eight attempts"),
+        pytest.param(Trouble("cut", ""), 4, id="four broken streams"),
+        pytest.param(Trouble("rate_limit_error", "", status=429, retry_after=1_001), 1, id="past the deadline"),
+        pytest.param(Trouble("rate_limit_error", "", status=429, retry_after=901), 1, id="past all patience"),
+    ],
+)
+def test_it_ends(trouble: Trouble, attempt: int) -> None:
+    clock = Clock()
+    with pytest.raises(GaveUp):
+        patience(clock).wait(trouble, attempt)
+    assert clock.slept == []
+
+
+def test_patience_is_used_up_over_all_calls() -> None:
+    clock = Clock()
+    waiting = patience(clock, total=100)
+    waiting.wait(Trouble("", "", status=429, retry_after=60), 1)
+    with pytest.raises(GaveUp):
+        waiting.wait(Trouble("", "", status=429, retry_after=60), 1)
