@@ -1,0 +1,168 @@
+"""GitHub's JSON as the facts of `orch.ports`. Pure; missing fields of hostile or old servers raise Transient upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from orch.ports import Check, CheckState, Comment, Issue, LabelEvent, Permission, Pull, RepositoryFacts, Review
+
+_PASSED: Final = frozenset({"success", "neutral", "skipped"})
+_ROLES: Final = {
+    "read": Permission.READ,
+    "triage": Permission.TRIAGE,
+    "write": Permission.WRITE,
+    "maintain": Permission.MAINTAIN,
+    "admin": Permission.ADMIN,
+}
+_DECIDING: Final = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
+
+
+def repository(document: dict[str, Any], *, empty: bool) -> RepositoryFacts:
+    """REST "Get a repository"."""
+    permissions = document.get("permissions") or {}
+    return RepositoryFacts(
+        id=document["id"],
+        node_id=document["node_id"],
+        full_name=document["full_name"],
+        default_branch=document["default_branch"],
+        visibility=str(document.get("visibility") or ("private" if document["private"] else "public")).title(),
+        archived=document["archived"],
+        url=document["html_url"],
+        clone_url=document["clone_url"],
+        empty=empty,
+        can_push=bool(permissions.get("push")),
+    )
+
+
+def permission(document: dict[str, Any]) -> Permission:
+    """REST "Get repository permissions for a user": `role_name` tells triage and maintain apart, `permission` does not."""
+    role = _ROLES.get(str(document.get("role_name")))
+    return role if role is not None else _ROLES.get(str(document.get("permission")), Permission.NONE)
+
+
+def issue(document: dict[str, Any]) -> Issue:
+    """REST "Get an issue"."""
+    return Issue(
+        number=document["number"],
+        title=document["title"],
+        body=document.get("body") or "",
+        author=login(document.get("user")),
+        state=document["state"],
+        labels=labels(document),
+        url=document["html_url"],
+        locked=bool(document.get("locked")),
+    )
+
+
+def label_event(document: dict[str, Any]) -> LabelEvent:
+    """REST "List issue events", of type labeled or unlabeled."""
+    return LabelEvent(
+        id=str(document["id"]),
+        actor=login(document.get("actor")),
+        label=document["label"]["name"],
+        added=document["event"] == "labeled",
+        time=time(document["created_at"]),
+    )
+
+
+def comment(document: dict[str, Any]) -> Comment:
+    """REST "Get an issue comment"."""
+    return Comment(
+        id=document["id"],
+        author=login(document.get("user")),
+        body=document.get("body") or "",
+        time=time(document["created_at"]),
+        url=document["html_url"],
+    )
+
+
+def pull(document: dict[str, Any]) -> Pull:
+    """REST "Get a pull request"; a list's entry lacks mergeability, which is then None."""
+    merged = document.get("merged_at") is not None
+    return Pull(
+        number=document["number"],
+        url=document["html_url"],
+        state="merged" if merged else document["state"],
+        draft=bool(document.get("draft")),
+        head_sha=document["head"]["sha"],
+        head_branch=document["head"]["ref"],
+        base_branch=document["base"]["ref"],
+        labels=labels(document),
+        mergeable=document.get("mergeable"),
+        mergeable_state=document.get("mergeable_state") or "unknown",
+        merge_sha=document.get("merge_commit_sha") if merged else None,
+    )
+
+
+def check_run(document: dict[str, Any]) -> Check:
+    """REST "Get a check run"."""
+    output = document.get("output") or {}
+    done = document["status"] == "completed"
+    state = CheckState.PASSED if document.get("conclusion") in _PASSED else CheckState.FAILED
+    return Check(
+        name=document["name"],
+        state=state if done else CheckState.PENDING,
+        url=document.get("html_url") or "",
+        summary="\n".join(filter(None, (output.get("title"), output.get("summary"), output.get("text")))),
+        id=document["id"],
+    )
+
+
+def status(document: dict[str, Any]) -> Check:
+    """An entry of REST "Get the combined status"."""
+    states = {"success": CheckState.PASSED, "pending": CheckState.PENDING}
+    return Check(
+        name=document["context"],
+        state=states.get(document["state"], CheckState.FAILED),
+        url=document.get("target_url") or "",
+        summary=document.get("description") or "",
+    )
+
+
+def newest_runs(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One check run for each name and app: a re-run replaces the run before it."""
+    newest: dict[tuple[str, Any], dict[str, Any]] = {}
+    for document in sorted(documents, key=lambda entry: int(entry["id"])):
+        newest[document["name"], (document.get("app") or {}).get("id")] = document
+    return list(newest.values())
+
+
+def latest_reviews(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest deciding review of each person; a later comment takes nothing back."""
+    latest: dict[str, dict[str, Any]] = {}
+    for document in documents:  # oldest first
+        if document["state"] in _DECIDING:
+            latest[login(document.get("user"))] = document
+    return [document for document in latest.values() if document["state"] != "DISMISSED"]
+
+
+def review(document: dict[str, Any], lines: Iterable[dict[str, Any]]) -> Review:
+    """REST "Get a review" with its line comments."""
+    mine = [entry for entry in lines if entry.get("pull_request_review_id") == document["id"]]
+    return Review(
+        id=document["id"],
+        author=login(document.get("user")),
+        state=document["state"],
+        body=document.get("body") or "",
+        sha=document.get("commit_id") or "",
+        time=time(document["submitted_at"]),
+        comments=tuple(f"{entry['path']}:{entry.get('line') or '?'}: {entry['body']}" for entry in mine),
+    )
+
+
+def labels(document: dict[str, Any]) -> frozenset[str]:
+    """Names of the labels, whichever form the answer has them in."""
+    found = document.get("labels") or []
+    return frozenset(entry if isinstance(entry, str) else str(entry["name"]) for entry in found)
+
+
+def login(account: dict[str, Any] | None) -> str:
+    """The login; a deleted account is shown as `ghost`, as GitHub does."""
+    return str(account["login"]) if account else "ghost"
+
+
+def time(text: str) -> datetime:
+    """RFC 3339 with `Z`."""
+    return datetime.fromisoformat(text)
