@@ -39,6 +39,7 @@ _QUIET: Final = {
     "kopf": logging.WARNING,
     "kubernetes": logging.WARNING,
     "uvicorn": logging.WARNING,
+    "httpx2": logging.WARNING,
     "asyncio": logging.WARNING,
 }
 _SAID_BY_US: Final = "OS signals are ignored"

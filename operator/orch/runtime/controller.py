@@ -42,6 +42,8 @@ class Controller:
         source: the kind that it reconciles; each change wakes its own key.
         wakes: other kinds whose changes wake it, e.g. Approval → the IssueRun it is about.
         workers: reconciles at once.
+        only_changes: wake the own key only when the projection changed. For a reconciler that writes its own status: its
+            writes come back as events, and what it waits for is in the projection or in its `requeue_after`.
         group: key → who takes turns (a repository, a tenant).
         backoff: after a reconcile that raised.
         seconds: limit of one reconcile.
@@ -51,6 +53,7 @@ class Controller:
     source: Source[Any]
     wakes: Mapping[Source[Any], Wake] = field(default_factory=dict)
     workers: int = 4
+    only_changes: bool = False
     group: Callable[[Key], str] = by_namespace
     backoff: Backoff[Key] = field(default_factory=Backoff)
     seconds: float = RECONCILE_SECONDS
@@ -61,7 +64,8 @@ class Controller:
 
     def concerned(self, source: Source[Any], change: Change[Any]) -> set[Key]:
         """The keys that a change wakes. A mapping that raises wakes nobody and is logged."""
-        keys = {change.key} if source is self.source else set()
+        own = source is self.source and not (self.only_changes and change.old == change.new)
+        keys = {change.key} if own else set()
         if (wake := self.wakes.get(source)) is not None:
             try:
                 keys.update(wake(change))

@@ -1,0 +1,247 @@
+"""`orch operator`: puts settings, clients, adapters, reconcilers and the manager together. The only module that knows all rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from orch.adapters.artifacts import GatewayArtifacts
+from orch.adapters.git import MirrorGit
+from orch.adapters.github import GitHubForges, load_hosts
+from orch.adapters.meter import GatewayMeter, operator_token
+from orch.adapters.runners.subprocess_runner import SubprocessRunner
+from orch.api.crd import HASH_ANNOTATION, schema_hashes
+from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
+from orch.errors import OrchError, Transient
+from orch.kube.client import Kube, connect
+from orch.kube.crds import crd_problems
+from orch.kube.events import Recorder
+from orch.kube.lease import Lease, own_identity
+from orch.kube.resource import Resource
+from orch.kube.store import Store
+from orch.reconcilers.approval import ApprovalReconciler
+from orch.reconcilers.context import Contexts
+from orch.reconcilers.index import BY_REPO, RunIndex
+from orch.reconcilers.issuerun import IssueRunReconciler
+from orch.reconcilers.orchestratedrepo import OrchestratedRepoReconciler
+from orch.reconcilers.projections import (
+    TERMINAL_LABEL,
+    ApprovalProjection,
+    RepoProjection,
+    RunProjection,
+    by_repo,
+    project_approval,
+    project_repo,
+    project_run,
+)
+from orch.reconcilers.slots import AssumedSlots
+from orch.runtime.audit import record, setup_logging
+from orch.runtime.cache import Change
+from orch.runtime.controller import Controller
+from orch.runtime.manager import Manager, Times, exit_at_once
+from orch.runtime.reconcile import Key
+from orch.runtime.source import Source
+from orch.settings import Settings
+
+_FENCE = 12.0
+"""Seconds that the lease must still have before an act that cannot be taken back: a request's time-out and a margin."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the operator until SIGTERM. 0: stopped cleanly; 2: the settings are wrong; 1: it could not go on."""
+    if argv:
+        sys.stderr.write("orch operator takes no arguments: settings are ORCH_* variables, see docs/settings.md\n")
+        return 2
+    try:
+        settings = Settings()
+        setup_logging(settings.log_level, settings.log_format)
+        asyncio.run(_run(settings))
+    except ValidationError as err:
+        for problem in err.errors():
+            sys.stderr.write(f"orch operator: ORCH_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}\n")
+        return 2
+    except (OrchError, OSError, ValueError) as err:
+        sys.stderr.write(f"orch operator: {err}\n")
+        return 1
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    async with await connect(settings.kubeconfig) as kube:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        lease = Lease(
+            kube,
+            settings.operator_namespace,
+            "orch-operator",
+            identity=settings.identity or own_identity(),
+            on_lost=exit_at_once,
+        )
+        manager, steps = build(settings, kube, lease)
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(steps.run(manager))]
+            if settings.ready_file is not None:
+                beside.append(group.create_task(_tell_address(manager, settings)))
+            await manager.run(stop)
+            for task in beside:
+                task.cancel()
+
+
+async def _tell_address(manager: Manager, settings: Settings) -> None:
+    """Write the address of the probes, for scripts that let the operator take a free port."""
+    while manager.probe_port is None:  # noqa: ASYNC110 - the manager has no event for it, and it takes milliseconds
+        await asyncio.sleep(0.02)
+    if settings.ready_file is not None:
+        draft = settings.ready_file.with_suffix(".new")
+        draft.write_text(f"http://{settings.health_host}:{manager.probe_port}\n")
+        draft.replace(settings.ready_file)
+
+
+def build(settings: Settings, kube: Kube, lease: Lease | None) -> tuple[Manager, FinishedSteps]:
+    """The whole operator around a connection to the cluster."""
+    runs, repos, approvals = Store(kube, IssueRun), Store(kube, OrchestratedRepo), Store(kube, Approval)
+    run_source: Source[RunProjection] = Source(
+        Resource.of(IssueRun), project_run, labels=f"!{TERMINAL_LABEL}", indexes={BY_REPO: by_repo}
+    )
+    repo_source: Source[RepoProjection] = Source(Resource.of(OrchestratedRepo), project_repo)
+    approval_source: Source[ApprovalProjection] = Source(Resource.of(Approval), project_approval)
+    index = RunIndex(run_source.cache)
+    contexts = _contexts(settings, kube, runs, index, lease)
+    controllers = [
+        Controller(
+            OrchestratedRepoReconciler(repos=repos, runs=runs, index=index, contexts=contexts),
+            repo_source,
+            wakes={run_source: _repo_of_run},
+            workers=settings.workers,
+            only_changes=True,
+        ),
+        Controller(
+            IssueRunReconciler(runs=runs, repos=repos, contexts=contexts),
+            run_source,
+            wakes={
+                run_source: lambda change: _queued_siblings(index, change),
+                approval_source: _run_of_approval,
+                repo_source: lambda change: _runs_of_repo(index, change),
+            },
+            workers=settings.workers,
+            only_changes=True,
+        ),
+        Controller(ApprovalReconciler(approvals=approvals, clock=_clock), approval_source, only_changes=True),
+    ]
+    manager = Manager(
+        kube,
+        controllers,
+        lease=lease,
+        namespaces=settings.namespaces or None,
+        recorder=Recorder(kube),
+        preflight=lambda: crd_problems(kube, schema_hashes(), annotation=HASH_ANNOTATION),
+        times=Times(resync=settings.resync.total_seconds()),
+        probes=(settings.health_host, settings.health_port),
+    )
+    return manager, FinishedSteps(settings.data_dir / "steps", index)
+
+
+class FinishedSteps:
+    """Wakes a run as soon as its work step has ended: a look at the folders of running steps, five times a second.
+
+    The runs look by themselves too, every half minute; this only spares them the wait.
+    """
+
+    def __init__(self, folder: Path, index: RunIndex) -> None:
+        self._folder, self._index = folder, index
+        self._told: set[str] = set()
+
+    async def run(self, manager: Manager) -> None:
+        """Until it is cancelled."""
+        while True:
+            for name in await asyncio.to_thread(self._ended):
+                for run in self._index.all():
+                    if name.startswith(f"{run.name}-"):
+                        manager.poke(IssueRun.PLURAL, run.namespace, run.name)
+            await asyncio.sleep(0.2)
+
+    def _ended(self) -> list[str]:
+        """Names of steps that have a result since the last look."""
+        ended = {path.parent.name for path in self._folder.glob("[!.]*/result.json")}
+        fresh = ended - self._told
+        self._told = ended
+        return sorted(fresh)
+
+
+def _contexts(settings: Settings, kube: Kube, runs: Store[IssueRun], index: RunIndex, lease: Lease | None) -> Contexts:
+    key = settings.ticket_key_file.read_bytes()
+    return Contexts(
+        kube=kube,
+        runs=runs,
+        forges=GitHubForges(load_hosts(settings.hosts_file)),
+        git=MirrorGit(settings.data_dir),
+        runner=SubprocessRunner(
+            settings.data_dir,
+            gateway_socket=settings.gateway_socket,
+            toolchains=settings.sandbox_toolchains,
+            insecure=settings.insecure,
+        ),
+        artifacts=GatewayArtifacts(settings.gateway_url, token=operator_token(key)),
+        meter=GatewayMeter(settings.gateway_url, key),
+        slots=AssumedSlots(index),
+        clock=_clock,
+        fence=lambda: _check_lease(lease),
+        audit=_audit,
+        default_model=settings.default_model,
+        installation=settings.installation,
+    )
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _check_lease(lease: Lease | None) -> None:
+    """An act that cannot be taken back is sent only while nobody else can be leader before its answer."""
+    if lease is not None and lease.remaining() < _FENCE:
+        raise Transient("LeaseEnding", "the lease may end before the answer: the act is left for later")
+
+
+def _audit(event: str, fields: Mapping[str, object]) -> None:
+    record(event, **fields)
+
+
+def _repo_of_run(change: Change[RunProjection]) -> list[Key]:
+    """A repository counts its runs, so it is woken when a figure of one changes, not at every write."""
+    old, new = change.old, change.new
+    run = new or old
+    if run is None or (old is not None and new is not None and _figures(old) == _figures(new)):
+        return []
+    return [Key(run.namespace, run.repo)]
+
+
+def _figures(run: RunProjection) -> tuple[Any, ...]:
+    return run.started, run.has_pull, run.finished, run.waiting
+
+
+def _run_of_approval(change: Change[ApprovalProjection]) -> list[Key]:
+    approval = change.new or change.old
+    return [Key(change.key.namespace, approval.run)] if approval is not None else []
+
+
+def _runs_of_repo(index: RunIndex, change: Change[RepoProjection]) -> list[Key]:
+    """A changed policy, a suspension, a credential that works again: every run looks again."""
+    return [Key(run.namespace, run.name) for run in index.named(change.key.namespace, change.key.name)]
+
+
+def _queued_siblings(index: RunIndex, change: Change[RunProjection]) -> list[Key]:
+    """A slot became free: those that wait for one look again."""
+    old, new = change.old, change.new
+    run = new or old
+    if run is None or (new is not None and not (new.finished or new.has_pull)):
+        return []
+    siblings = index.named(run.namespace, run.repo)
+    return [Key(other.namespace, other.name) for other in siblings if other.waiting == "QueueFull"]

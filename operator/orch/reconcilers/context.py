@@ -1,0 +1,109 @@
+"""Puts together what a stage sees of one run: its objects, its credentials, the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
+from orch.kube.client import Kube
+from orch.kube.secrets import read_secret
+from orch.kube.store import Store
+from orch.policy.identity import run_name
+from orch.ports import Artifacts, Clock, Forge, Forges, Git, Meter, Remote, WorkRunner
+from orch.reconcilers.records import ClusterRecords
+from orch.stages.contract import RunContext, Slots
+
+
+class RunWriter:
+    """Writes a run's status, guarded by the version that was read; a stage may save several times on its way."""
+
+    def __init__(self, runs: Store[IssueRun], run: IssueRun) -> None:
+        self._runs = runs
+        self._run = run
+        self._written = run.deep_copy()
+        self.writes = 0
+
+    async def save(self) -> None:
+        """Write what has changed since the last save. Raises Conflict when somebody else wrote."""
+        stored = await self._runs.write_status(self._run, self._written)
+        if stored is self._run:
+            return
+        self.writes += 1
+        self._run.metadata.resource_version = stored.metadata.resource_version
+        self._written = self._run.deep_copy()
+
+
+_VERSION: Final = version("orch")
+
+
+@dataclass
+class Contexts:
+    """The process's adapters, from which every context is made."""
+
+    kube: Kube
+    runs: Store[IssueRun]
+    forges: Forges
+    git: Git
+    runner: WorkRunner
+    artifacts: Artifacts
+    meter: Meter
+    slots: Slots
+    clock: Clock
+    fence: Callable[[], None]
+    audit: Callable[[str, Mapping[str, object]], None]
+    default_model: str
+    installation: str
+
+    async def forge(self, repo: OrchestratedRepo) -> Forge:
+        """The repository's code host with the repository's own credential, read now so that rotation needs no restart.
+        Raises CredentialsRefused, PolicyDenied (host)."""
+        namespace = repo.metadata.namespace or ""
+        secret = await read_secret(self.kube, namespace, repo.spec.credentials_ref.name)
+        return self.forges.open(host=repo.spec.host, repository=repo.spec.repository, secret=secret, tenant=namespace)
+
+    async def open(self, run: IssueRun, repo: OrchestratedRepo, writer: RunWriter) -> RunContext:
+        """One look at one run."""
+        forge = await self.forge(repo)
+        run.status.worker_version = _VERSION
+
+        def audit(event: str, fields: Mapping[str, object]) -> None:
+            self.audit(event, {"run": run.metadata.name, "namespace": run.metadata.namespace, **fields})
+
+        return RunContext(
+            run=run,
+            repo=repo,
+            forge=forge,
+            remote=self._remote(repo, forge),
+            git=self.git,
+            runner=self.runner,
+            artifacts=self.artifacts,
+            meter=self.meter,
+            records=ClusterRecords(self.kube, run.metadata.namespace or ""),
+            slots=self.slots,
+            clock=self.clock,
+            default_model=self.default_model,
+            installation=self.installation,
+            save=writer.save,
+            fence=self.fence,
+            previous=await self._previous(run),
+            lines=audit,
+        )
+
+    def _remote(self, repo: OrchestratedRepo, forge: Forge) -> Remote:
+        if repo.status.repository is None:
+            return forge.remote(0)
+        return forge.remote(repo.status.repository.id)
+
+    async def _previous(self, run: IssueRun) -> IssueRun | None:
+        """The attempt that this one retries, if it is still there."""
+        if run.status.analysis is not None and run.status.plan is not None:
+            return None
+        if run.spec.retry_of is not None:
+            return await self.runs.find(run.metadata.namespace or "", run.spec.retry_of.name)
+        if run.spec.attempt > 1:
+            name = run_name(run.spec.repository_ref.name, run.spec.issue_number, run.spec.attempt - 1)
+            return await self.runs.find(run.metadata.namespace or "", name)
+        return None

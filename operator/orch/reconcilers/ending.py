@@ -1,0 +1,120 @@
+"""How a run ends: what it holds is let go, people are told on the issue, then the outcome is written, once and for good.
+
+Used by the IssueRun reconciler alone. The failure is recorded first, so that a crash in the middle goes on ending.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from orch.api.conditions import remove_condition, set_condition
+from orch.api.v1alpha1 import (
+    FailureClass,
+    FailureStatus,
+    IssueRun,
+    OrchestratedRepo,
+    PullRequestState,
+    RunStage,
+    StepState,
+)
+from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
+from orch.errors import Cancelled, NotFound, OrchError
+from orch.kube.store import Store
+from orch.policy.render import one_line
+from orch.reconcilers.context import Contexts, RunWriter
+from orch.reconcilers.projections import TERMINAL_LABEL
+from orch.runtime.reconcile import Result
+from orch.stages.contract import RunContext
+from orch.stages.sticky import refresh_sticky
+from orch.stages.work import record_usage
+
+_BOUND: Final = timedelta(minutes=5)
+"""A deletion waits at most this long for GitHub, then lets go."""
+DECLINED: Final = "orch/declined"
+
+
+async def end(ctx: RunContext, err: OrchError | None) -> timedelta | None:
+    """Let go, tell, and write the outcome. May raise RateLimited or Transient: the next reconcile goes on here."""
+    status = ctx.run.status
+    if err is not None and status.failure is None:
+        status.failure = FailureStatus(
+            class_=FailureClass(err.failure_class),
+            reason=err.reason[:128],
+            message=one_line(err.message, limit=1024),
+            stage=status.stage,
+        )
+        await ctx.save()
+    if status.identity is not None:
+        await _let_go(ctx)
+        await refresh_sticky(ctx)
+    _conclude(ctx)
+    return None
+
+
+async def tidy(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: OrchestratedRepo | None) -> Result:
+    """A run that has ended, or is being deleted: label it as terminal, release the finalizer."""
+    deleted = run.metadata.deletion_timestamp
+    if deleted is not None and run.status.completion_time is None:
+        late = contexts.clock() - deleted > _BOUND
+        ended = await _end_deleted(runs, contexts, run, repo)
+        if not (ended or late):
+            return Result(requeue_after=timedelta(seconds=10))
+    finalizers = [name for name in run.metadata.finalizers if name != "orch.dev/cleanup"]
+    if run.metadata.labels.get(TERMINAL_LABEL) == "true" and finalizers == run.metadata.finalizers:
+        return Result()
+    await runs.patch_metadata(run, labels={TERMINAL_LABEL: "true"}, finalizers=finalizers)
+    return Result()
+
+
+async def _end_deleted(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: OrchestratedRepo | None) -> bool:
+    """End a run that is being deleted as a cancelled one; False when GitHub did not let us yet."""
+    if repo is None:
+        return True
+    writer = RunWriter(runs, run)
+    try:
+        ctx = await contexts.open(run, repo, writer)
+        await end(ctx, Cancelled("Deleted", "the IssueRun was deleted"))
+    except OrchError:
+        return False
+    await writer.save()
+    return True
+
+
+async def _let_go(ctx: RunContext) -> None:
+    """Stop what runs, book what it cost, and remove a branch that never became a pull request."""
+    for step in ctx.run.status.steps:
+        if step.state in (StepState.INTENDED, StepState.RUNNING):
+            if step.runner_uid is not None:
+                await ctx.runner.cancel(step.name, step.runner_uid)
+            step.state, step.completion_time = StepState.CANCELLED, ctx.clock()
+        await ctx.runner.forget(step.name)
+    await record_usage(ctx)
+    branch, pull, failure = ctx.run.status.branch, ctx.run.status.pull_request, ctx.run.status.failure
+    if failure is None:
+        return
+    if branch is not None and branch.expected_sha is not None and pull is None and not branch.taken_over:
+        await ctx.forge.delete_branch(branch.name or "")
+    if pull is not None and pull.state is PullRequestState.CLOSED:
+        try:
+            await ctx.forge.add_labels(ctx.run.spec.issue_number, [DECLINED])
+        except NotFound:
+            return
+
+
+def _conclude(ctx: RunContext) -> None:
+    status, now = ctx.run.status, ctx.clock()
+    if status.failure is None:
+        by_us = any(effect.key.startswith("merge/") for effect in status.effects)
+        reason = IssueRunReason.MERGED if by_us else IssueRunReason.MERGED_EXTERNALLY
+        pull = status.pull_request
+        text = f"#{pull.number} is merged" if pull else "the pull request is merged"
+        set_condition(ctx.run, IssueRunCondition.SUCCEEDED, True, reason, text, now)
+        status.stage = RunStage.DONE
+    else:
+        set_condition(ctx.run, IssueRunCondition.SUCCEEDED, False, status.failure.reason, status.failure.message, now)
+    remove_condition(ctx.run, IssueRunCondition.WAITING)
+    status.next_attempt_time = None
+    status.completion_time = now
+    outcome = "Succeeded" if status.failure is None else status.failure.reason
+    ctx.lines("run_finished", {"outcome": outcome, "costUSD": str(status.usage.cost_usd)})

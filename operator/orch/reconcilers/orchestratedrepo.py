@@ -1,0 +1,209 @@
+"""OrchestratedRepo: observe the repository and its issues, decide who may start what, make IssueRuns.
+
+Called by the manager's queue. It never writes a spec, never starts work itself, and asks GitHub only with conditional
+requests, so that an idle repository costs no quota.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from orch.api.conditions import set_condition
+from orch.api.effective import policy_digest
+from orch.api.v1alpha1 import (
+    IssueRun,
+    OrchestratedRepo,
+    RateLimitStatus,
+    RepositoryStatus,
+    RunsStatus,
+    Visibility,
+)
+from orch.api.v1alpha1.reasons import OrchestratedRepoCondition as Type
+from orch.api.v1alpha1.reasons import OrchestratedRepoReason as Reason
+from orch.errors import CredentialsRefused, NeedsHuman, NotFound, OrchError, PolicyDenied, RateLimited
+from orch.kube.errors import KubeError
+from orch.kube.store import Store
+from orch.policy.freezes import in_freeze
+from orch.ports import Forge, RepositoryFacts
+from orch.reconcilers.context import Contexts
+from orch.reconcilers.index import RunIndex
+from orch.reconcilers.intake import Intake
+from orch.runtime.reconcile import Key, Result
+
+FINALIZER: Final = "orch.dev/cleanup"
+_BOUND: Final = timedelta(minutes=5)
+_BACK_OFF: Final = timedelta(minutes=5)
+_RATE_LIMIT_STALE: Final = timedelta(minutes=5)
+
+
+class OrchestratedRepoReconciler:
+    """Keeps one repository's conditions true and its intake going."""
+
+    plural = OrchestratedRepo.PLURAL
+
+    def __init__(
+        self, *, repos: Store[OrchestratedRepo], runs: Store[IssueRun], index: RunIndex, contexts: Contexts
+    ) -> None:
+        self._repos = repos
+        self._runs = runs
+        self._index = index
+        self._contexts = contexts
+        self._polled: dict[Key, tuple[datetime, object]] = {}
+        self._intake = Intake(runs, index, contexts.clock, contexts.audit)
+
+    async def reconcile(self, key: Key) -> Result:
+        """Observe, decide, write status if it changed. Raises KubeError: the queue backs off."""
+        repo = await self._repos.find(key.namespace, key.name)
+        if repo is None:
+            self._polled.pop(key, None)
+            return Result()
+        if repo.metadata.deletion_timestamp is not None:
+            return await self._release(repo)
+        if FINALIZER not in repo.metadata.finalizers:
+            repo = await self._repos.patch_metadata(repo, finalizers=[*repo.metadata.finalizers, FINALIZER])
+        read = repo.deep_copy()
+        after = self._rest(key, repo) or await self._poll(key, repo)
+        self._count(repo)
+        repo.status.observed_generation = repo.metadata.generation or 0
+        repo.status.last_handled_reconcile_at = repo.metadata.annotations.get("orch.dev/requestedAt")
+        await self._repos.write_status(repo, read)
+        return Result(requeue_after=after)
+
+    def _rest(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
+        """How long GitHub is not asked again: a run that moved is a reason to count, not to poll. None: it is time."""
+        polled, asked_for = self._polled.get(key, (None, None))
+        if polled is None or asked_for != _request(repo):
+            return None
+        rest = repo.spec.interval - (self._now() - polled)
+        return rest if rest > timedelta(0) else None
+
+    async def _poll(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
+        after = await self._observe(repo)
+        self._polled[key] = (self._now(), _request(repo))
+        return after
+
+    async def _observe(self, repo: OrchestratedRepo) -> timedelta | None:
+        try:
+            frozen = in_freeze(repo.spec.merge.freezes, self._now())
+            if frozen is not None and frozen.until is None:
+                text = f"the schedule of freeze {frozen.name!r} cannot be read: correct spec.merge.freezes"
+                raise PolicyDenied(Reason.INVALID_SPEC, text)
+            forge = await self._contexts.forge(repo)
+            facts = await forge.repository()
+            self._accept(repo, facts)
+            set_condition(
+                repo,
+                Type.CREDENTIALS_READY,
+                True,
+                Reason.CREDENTIALS_VALID,
+                "the host accepts the credential",
+                self._now(),
+            )
+            _note_quota(repo, forge, self._now())
+            if repo.spec.suspend:
+                self._ready(repo, Reason.SUSPENDED, "suspended: no new work starts; unset spec.suspend to go on")
+                return None
+            await self._intake.take(repo, forge)
+            _note_quota(repo, forge, self._now())
+            self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
+            return repo.spec.interval
+        except KubeError:
+            raise
+        except OrchError as err:
+            return self._refuse(repo, err)
+
+    def _accept(self, repo: OrchestratedRepo, facts: RepositoryFacts) -> None:
+        """Hold the repository against what was pinned and what runs need. Raises NeedsHuman with the next step."""
+        known = repo.status.repository
+        if known is not None and known.id is not None and known.id != facts.id:
+            text = f"{repo.spec.repository} has id {facts.id} now, it was {known.id}: another repository has taken the name"
+            raise NeedsHuman(Reason.REPOSITORY_CHANGED, text)
+        repo.status.repository = RepositoryStatus(
+            id=facts.id,
+            node_id=facts.node_id,
+            default_branch=facts.default_branch,
+            visibility=Visibility(facts.visibility),
+            archived=facts.archived,
+            url=facts.url,
+        )
+        repo.status.policy_digest = policy_digest(repo.spec)
+        if facts.archived:
+            raise NeedsHuman(
+                Reason.REPOSITORY_ARCHIVED, f"{facts.full_name} is archived: unarchive it or delete this object"
+            )
+        if facts.empty:
+            raise NeedsHuman(Reason.REPOSITORY_EMPTY, f"{facts.full_name} has no commit: push a first one")
+        if not facts.can_push:
+            text = f"the credential may not write to {facts.full_name}: grant it contents, issues and pull requests (write)"
+            raise CredentialsRefused(Reason.FORBIDDEN, text)
+
+    def _refuse(self, repo: OrchestratedRepo, err: OrchError) -> timedelta:
+        """Conditions and the pause after a failure. Runs of other repositories are not touched."""
+        now, reason = self._now(), _reason(err)
+        if isinstance(err, RateLimited):
+            set_condition(repo, Type.READY, None, Reason.RATE_LIMITED, err.message, now)
+            return max(err.retry_at - now, timedelta(seconds=1))
+        if isinstance(err, CredentialsRefused):
+            set_condition(repo, Type.CREDENTIALS_READY, False, reason, err.message, now)
+        set_condition(repo, Type.READY, False, reason, err.message, now)
+        return max(repo.spec.interval, _BACK_OFF) if isinstance(err, NeedsHuman | PolicyDenied) else repo.spec.interval
+
+    def _ready(self, repo: OrchestratedRepo, reason: Reason, message: str) -> None:
+        set_condition(repo, Type.READY, True, reason, message, self._now())
+
+    def _count(self, repo: OrchestratedRepo) -> None:
+        """The runs of the repository that have not ended, from the watch; those that have ended, added up once."""
+        runs = self._index.of_repo(repo)
+        repo.status.runs = RunsStatus(
+            queued=sum(not run.started for run in runs),
+            active=sum(run.started and not run.finished for run in runs),
+            waiting=sum(bool(run.waiting) for run in runs),
+            awaiting_approval=sum(run.waiting == "AwaitingApproval" for run in runs),
+            open_pull_requests=sum(run.has_pull and not run.finished for run in runs),
+        )
+
+    async def _release(self, repo: OrchestratedRepo) -> Result:
+        """Delete the repository's runs, whose own finalizers tell people; wait for them at most five minutes."""
+        if FINALIZER not in repo.metadata.finalizers:
+            return Result()
+        late = repo.metadata.deletion_timestamp is not None and self._now() - repo.metadata.deletion_timestamp > _BOUND
+        left = await self._runs.list(
+            repo.metadata.namespace, labels=f"orch.dev/repo={repo.metadata.name},!orch.dev/terminal"
+        )
+        for run in left:
+            if run.metadata.deletion_timestamp is None:
+                await self._runs.delete(run)
+        if left and not late:
+            return Result(requeue_after=timedelta(seconds=2))
+        finalizers = [name for name in repo.metadata.finalizers if name != FINALIZER]
+        await self._repos.patch_metadata(repo, finalizers=finalizers)
+        return Result()
+
+    def _now(self) -> datetime:
+        return self._contexts.clock()
+
+
+def _request(repo: OrchestratedRepo) -> object:
+    """What makes a look at GitHub due at once: a new spec, or a person who asks."""
+    return repo.metadata.generation, repo.metadata.annotations.get("orch.dev/requestedAt")
+
+
+def _reason(err: OrchError) -> str:
+    if isinstance(err, NotFound):
+        return Reason.REPOSITORY_NOT_FOUND
+    return Reason.CREDENTIALS_MISSING if err.reason == "SecretNotFound" else err.reason
+
+
+def _note_quota(repo: OrchestratedRepo, forge: Forge, now: datetime) -> None:
+    """The quota, at most one write in five minutes: it changes with every request."""
+    quota, known = forge.rate_limit, repo.status.rate_limit
+    if quota is None:
+        return
+    if known is not None and known.observed_time is not None and now - known.observed_time < _RATE_LIMIT_STALE:
+        return
+    if known is not None and known.remaining == quota.remaining:
+        return
+    repo.status.rate_limit = RateLimitStatus(
+        limit=quota.limit, remaining=quota.remaining, reset_time=quota.reset_time, observed_time=now
+    )

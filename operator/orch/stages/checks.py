@@ -1,0 +1,97 @@
+"""Stage Checks: the repository's own checks on our head are the proof. A red one goes back to the agent with its log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from orch.api.conditions import set_condition
+from orch.api.v1alpha1 import ChecksState, ChecksStatus, EffectState
+from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
+from orch.api.work import Feedback, StepStage
+from orch.policy.checks import ChecksResult, ChecksVerdict, judge
+from orch.policy.text import cut, one_line, plain
+from orch.ports import Check, Checks, CheckState
+from orch.stages.base import branch
+from orch.stages.contract import Done, Outcome, RunContext, Waiting
+from orch.stages.effects import find_effect
+from orch.stages.fix import fix, starts
+
+GRACE: Final = timedelta(minutes=2)
+"""Checks may need this long to appear after a push."""
+SOONEST: Final = timedelta(seconds=2)
+LATEST: Final = timedelta(minutes=1)
+
+_REASONS: Final = {
+    ChecksResult.FAILED: IssueRunReason.CHECKS_FAILED,
+    ChecksResult.NONE: IssueRunReason.NO_CHECKS,
+    ChecksResult.PASSED: IssueRunReason.CHECKS_PASSED,
+}
+_STATES: Final = {
+    ChecksResult.FAILED: ChecksState.FAILED,
+    ChecksResult.PASSED: ChecksState.PASSED,
+    ChecksResult.NONE: ChecksState.NONE,
+    ChecksResult.NONE_YET: ChecksState.NONE,
+}
+
+
+async def checks(ctx: RunContext) -> Outcome:
+    """Follow the checks of exactly our head until they are green."""
+    head = branch(ctx).head_sha or ""
+    known = ctx.run.status.checks
+    if known is not None and known.head_sha == head and known.state is ChecksState.PASSED:
+        return Done()
+    found = await ctx.forge.checks(head)
+    rules = await ctx.forge.branch_rules(branch(ctx).base_branch or "main")
+    waited = since_push(ctx, head)
+    verdict = judge(found, rules, ctx.repo.spec.merge, grace_over=waited > GRACE)
+    ctx.run.status.checks = _status(found, verdict)
+    passed = verdict.result is ChecksResult.PASSED
+    reason = _REASONS.get(verdict.result, IssueRunReason.CHECKS_PENDING)
+    set_condition(ctx.run, IssueRunCondition.CHECKS_PASSED, passed, reason, verdict.message, ctx.clock())
+    if passed:
+        return Done()
+    if verdict.result is ChecksResult.FAILED:
+        return await _fix(ctx, verdict)
+    if verdict.result is ChecksResult.NONE:
+        return Waiting(WaitingReason.AWAITING_HUMAN, verdict.message, LATEST)
+    if waited > ctx.repo.spec.pipeline.timeouts.checks:
+        text = f"the checks take longer than pipeline.timeouts.checks: {verdict.message}"
+        return Waiting(WaitingReason.AWAITING_HUMAN, text, LATEST)
+    return Waiting(WaitingReason.AWAITING_CHECKS, verdict.message, pace(ctx))
+
+
+def since_push(ctx: RunContext, head: str) -> timedelta:
+    """How long the head is pushed already."""
+    pushed = find_effect(ctx.run, f"push/{head}")
+    return ctx.clock() - pushed.time if pushed and pushed.state is EffectState.DONE else timedelta(0)
+
+
+def pace(ctx: RunContext) -> timedelta:
+    """When to ask GitHub again: soon after a push, ever more slowly later. A tenth of the wait so far is not noticed,
+    and an answer that has not changed costs no quota."""
+    return min(max(since_push(ctx, branch(ctx).head_sha or "") / 10, SOONEST), LATEST)
+
+
+def _status(found: Checks, verdict: ChecksVerdict) -> ChecksStatus:
+    return ChecksStatus(
+        head_sha=found.sha,
+        state=_STATES.get(verdict.result, ChecksState.PENDING),
+        passed=verdict.passed,
+        pending=verdict.pending,
+        failed=sum(item.state is CheckState.FAILED for item in found.items),
+        failing=[one_line(check.name, 255) for check in verdict.failing][:10],
+    )
+
+
+async def _fix(ctx: RunContext, verdict: ChecksVerdict) -> Outcome:
+    needed = starts(ctx, StepStage.CHECKS)
+    logs = [
+        Feedback(source=f"check {one_line(check.name, 200)}", text=await _log(ctx, check) if needed else "")
+        for check in verdict.failing[:3]
+    ]
+    return await fix(ctx, StepStage.CHECKS, tuple(logs))
+
+
+async def _log(ctx: RunContext, check: Check) -> str:
+    return cut(plain(await ctx.forge.check_log(check)), 30_000)

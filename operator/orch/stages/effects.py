@@ -1,0 +1,92 @@
+"""Effects happen once: intent in status, then the act, then what was observed. Used by every stage that writes to the world.
+
+An act whose answer was lost becomes `Unknown`: it may still happen after our time-out, so the effect waits, is looked up
+twice, and only then repeated (THREATS: a POST that timed out at 10 s landed at 12 s).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from orch.api.v1alpha1 import Effect, EffectState, IssueRun
+from orch.errors import Ambiguous, OrchError
+from orch.stages.contract import RunContext, Waiting
+
+SETTLE: Final = timedelta(seconds=60)
+"""How long an act with a lost answer may still arrive. GitHub ends a request after 10 s; a proxy may hold it longer."""
+
+_KEPT: Final = 30
+
+Find = Callable[[], Awaitable[str | None]]
+Act = Callable[[], Awaitable[str]]
+
+
+def find_effect(run: IssueRun, key: str) -> Effect | None:
+    """The record of an effect, if it was ever intended."""
+    return next((effect for effect in run.status.effects if effect.key == key), None)
+
+
+def done(run: IssueRun, key: str) -> str | None:
+    """What was observed when the effect was done, else None."""
+    effect = find_effect(run, key)
+    return effect.observed if effect and effect.state is EffectState.DONE else None
+
+
+async def once(ctx: RunContext, key: str, *, find: Find, act: Act) -> str | Waiting:
+    """Make the effect `key` happen exactly once and return what was observed.
+
+    `find` looks the effect up in the world (None: not there), `act` makes it. Any other failure than Ambiguous means
+    that the act did not happen: its intent is withdrawn and the failure goes on.
+    """
+    observed = done(ctx.run, key)
+    if observed is not None:
+        return observed
+    now = ctx.clock()
+    known = find_effect(ctx.run, key)
+    if known is not None:
+        there = await find()
+        if there is not None:
+            return _record(ctx.run, key, EffectState.DONE, now, there)
+        if now < known.time + SETTLE:
+            return _wait(known, now)
+        if known.state is EffectState.INTENDED or known.observed != "absent":
+            # The first look after the settling time found nothing; the second, a moment later, decides.
+            _record(ctx.run, key, EffectState.UNKNOWN, known.time, "absent")
+            return Waiting(None, f"the outcome of {key} is unknown: looking once more", timedelta(seconds=2))
+    _record(ctx.run, key, EffectState.INTENDED, now, None)
+    await ctx.save()
+    return await _act(ctx, key, act)
+
+
+async def _act(ctx: RunContext, key: str, act: Act) -> str | Waiting:
+    try:
+        ctx.fence()
+        observed = await act()
+    except Ambiguous as err:
+        unknown = _record_effect(ctx.run, key, EffectState.UNKNOWN, ctx.clock(), None)
+        ctx.lines("effect_unknown", {"effect": key, "why": err.message})
+        return _wait(unknown, ctx.clock())
+    except OrchError:
+        ctx.run.status.effects = [effect for effect in ctx.run.status.effects if effect.key != key]
+        raise
+    ctx.lines("effect_done", {"effect": key, "observed": observed})
+    return _record(ctx.run, key, EffectState.DONE, ctx.clock(), observed)
+
+
+def _wait(effect: Effect, now: datetime) -> Waiting:
+    rest = max(effect.time + SETTLE - now, timedelta(seconds=1))
+    return Waiting(None, f"the outcome of {effect.key} is unknown: looking again before it is repeated", rest)
+
+
+def _record(run: IssueRun, key: str, state: EffectState, time: datetime, observed: str | None) -> str:
+    _record_effect(run, key, state, time, observed)
+    return observed or ""
+
+
+def _record_effect(run: IssueRun, key: str, state: EffectState, time: datetime, observed: str | None) -> Effect:
+    effect = Effect(key=key, state=state, time=time, observed=observed)
+    rest = [other for other in run.status.effects if other.key != key]
+    run.status.effects = [*rest[-(_KEPT - 1) :], effect]
+    return effect

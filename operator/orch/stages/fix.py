@@ -1,0 +1,67 @@
+"""Fixes of a published branch: a red check, a review that asks for changes, a conflict with the base branch.
+
+All three are a work step on our head; its change goes through Guard and Publish like the first one, because the facts
+of those stages are keyed by the head. Out of attempts, a person is asked.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from orch.api.v1alpha1 import StepState
+from orch.api.v1alpha1.reasons import WaitingReason
+from orch.api.work import Feedback, StepOutcome, StepStage
+from orch.policy.text import one_line
+from orch.stages.base import branch
+from orch.stages.contract import Again, Outcome, RunContext, Waiting
+from orch.stages.implement import is_change
+from orch.stages.plan import plan_text
+from orch.stages.work import Order, perform, steps_of
+
+_COUNTERS = {StepStage.CHECKS: "checks_fix", StepStage.REVIEW: "review_fix", StepStage.CONFLICT: "conflict_fix"}
+
+
+def starts(ctx: RunContext, stage: StepStage) -> bool:
+    """Whether `fix` would start a step now: only then is its feedback read, so only then is it worth a request."""
+    used = getattr(ctx.run.status.attempts, _COUNTERS[stage]) or 0
+    return not _is_running(ctx, stage) and used < getattr(ctx.repo.spec.pipeline.attempts, _COUNTERS[stage])
+
+
+def _is_running(ctx: RunContext, stage: StepStage) -> bool:
+    steps = steps_of(ctx.run, stage)
+    return bool(steps) and steps[-1].state in (StepState.INTENDED, StepState.RUNNING)
+
+
+async def fix(
+    ctx: RunContext, stage: StepStage, feedback: tuple[Feedback, ...], *, merge_sha: str | None = None
+) -> Outcome:
+    """Run one fix step; Again when it made a change. The attempt counts when the step starts, so a crash gives no free one."""
+    counter = _COUNTERS[stage]
+    used = getattr(ctx.run.status.attempts, counter) or 0
+    allowed = getattr(ctx.repo.spec.pipeline.attempts, counter)
+    running = _is_running(ctx, stage)
+    if not running and used >= allowed:
+        what = "; ".join(one_line(item.source, limit=100) for item in feedback[:5])
+        message = f"{used} of {allowed} {stage.value.lower()} fixes are used up ({what}): mend it by hand, close the PR, or cancel"
+        return Waiting(WaitingReason.AWAITING_HUMAN, message, timedelta(minutes=1))
+    if not running:
+        setattr(ctx.run.status.attempts, counter, used + 1)
+    record = branch(ctx)
+    order = Order(
+        stage=stage,
+        head_sha=record.head_sha or "",
+        base_sha=record.base_sha or "",
+        merge_sha=merge_sha,
+        timeout=ctx.repo.spec.pipeline.timeouts.implement,
+        plan=await plan_text(ctx),
+        feedback=feedback,
+    )
+    report = await perform(ctx, order)
+    if isinstance(report, Waiting):
+        return report
+    if is_change(report):
+        return Again()
+    why = one_line(report.message, limit=300) or report.outcome.value
+    if report.outcome in (StepOutcome.TESTS_RED, StepOutcome.NOTHING_TO_DO, StepOutcome.LIMIT, StepOutcome.BAD_ANSWER):
+        return Waiting(None, f"a {stage.value.lower()} fix did not work ({why}): looking again", timedelta(seconds=1))
+    return Waiting(WaitingReason.AWAITING_HUMAN, f"a {stage.value.lower()} fix ended: {why}", timedelta(minutes=5))

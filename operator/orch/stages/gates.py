@@ -1,0 +1,217 @@
+"""Gates: where policy or risk demands it, a person is asked about exact content, and the answer is awaited.
+
+A subject that moved is a new question (at most five a gate); the old one is superseded. Auto-approval is an outcome of
+policy (`NotRequired`), never a decision in somebody's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from orch.api.conditions import set_condition
+from orch.api.effective import gate_setting, policy_digest
+from orch.api.v1alpha1 import (
+    Approval,
+    ApprovalOutcome,
+    ApprovalPolicy,
+    ApprovalSpec,
+    ArtifactKind,
+    ArtifactRef,
+    Finding,
+    Gate,
+    GateApproval,
+    ObjectMeta,
+    OnExpiry,
+    Requester,
+    Review,
+    Risk,
+    Target,
+    TargetKind,
+    Verdict,
+    When,
+)
+from orch.api.v1alpha1.reasons import ApprovalCondition, ApprovalReason, WaitingReason
+from orch.errors import NeedsHuman, PolicyDenied
+from orch.policy.approvals import Required, approval_name, is_usable, needed, subject
+from orch.policy.guards import Finding as FoundByGuard
+from orch.policy.text import cut, one_line, plain
+from orch.ports import Permission
+from orch.stages.base import base_branch
+from orch.stages.contract import Done, Outcome, RunContext, Waiting
+
+_MOST_QUESTIONS: Final = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """What people are asked about: the facts that code found, and apart from them the model's words."""
+
+    gate: Gate
+    title: str
+    facts: dict[str, Any]
+    """The fields of the Subject that identify the content: plan_digest, or head_sha, change_digest, pull_request_number."""
+    risk: Risk = Risk.LOW
+    findings: Sequence[Finding] = ()
+    url: str = ""
+    artifact: str | None = None
+    """Name of the ConfigMap with the plan or the diff."""
+    assessment: str = ""
+
+
+async def ask(ctx: RunContext, question: Question) -> Outcome:
+    """Done when the gate is open for exactly this content; Waiting while people are asked. Raises PolicyDenied, NeedsHuman."""
+    setting = When.ALWAYS if _plan_always(ctx, question.gate) else gate_setting(ctx.repo.spec, question.gate)
+    verdict = needed(
+        question.gate,
+        setting,
+        risk=question.risk,
+        findings=[FoundByGuard(f.guard, f.action, f.path or "", "", f.message) for f in question.findings],
+        auto_approve_up_to=ctx.repo.spec.approvals.auto_approve_up_to,
+        author_trusted=_author_trusted(ctx),
+    )
+    if not isinstance(verdict, Required):
+        _note(ctx, question.gate, "", ApprovalOutcome.NOT_REQUIRED)
+        return Done()
+    wanted = _approval(ctx, question, verdict.reasons)
+    approval = await ctx.records.find_approval(wanted.metadata.name)
+    if approval is None:
+        await _supersede(ctx, question.gate, keep=wanted.metadata.name)
+        approval = await ctx.records.ask(wanted, ctx.run)
+        ctx.lines("approval_requested", {"approval": wanted.metadata.name, "gate": question.gate.value})
+    return _answer(ctx, approval)
+
+
+async def consume(ctx: RunContext, gate: Gate) -> None:
+    """Use the gate's approval up, just before the act that it allows. An approval is good for one act."""
+    noted = next((entry for entry in ctx.run.status.approvals if entry.gate is gate), None)
+    if noted is None or not noted.name:
+        return
+    approval = await ctx.records.find_approval(noted.name)
+    if approval is not None and approval.status.consumed_time is not None:
+        return  # used by this very act, whose answer was lost: the act's own look-up decides
+    if approval is None or not is_usable(approval.status, now=ctx.clock()):
+        raise NeedsHuman("ApprovalGone", f"Approval {noted.name} no longer stands: retry the run to ask anew")
+    previous = approval.deep_copy()
+    approval.status.consumed_time = ctx.clock()
+    await ctx.records.write_outcome(approval, previous)
+
+
+def _answer(ctx: RunContext, approval: Approval) -> Outcome:
+    gate, name, status = approval.spec.gate, approval.metadata.name, approval.status
+    outcome = status.outcome or ApprovalOutcome.PENDING
+    if outcome is ApprovalOutcome.APPROVED and status.valid_until and ctx.clock() > status.valid_until:
+        outcome = ApprovalOutcome.EXPIRED
+    _note(ctx, gate, name, outcome)
+    if outcome is ApprovalOutcome.APPROVED:
+        return Done()
+    if outcome is ApprovalOutcome.DENIED:
+        raise PolicyDenied("Denied", f"{gate.value} was denied: {_why(approval)}")
+    if outcome is ApprovalOutcome.EXPIRED and approval.spec.policy.on_expiry is OnExpiry.DENY:
+        raise PolicyDenied("ApprovalExpired", f"nobody decided {name} in time, and onExpiry is Deny")
+    lacking = status.missing.approvals if status.missing else approval.spec.policy.quorum
+    message = (
+        f"Approval {name} ({gate.value}) lacks {lacking} of {approval.spec.policy.quorum}: kubectl describe appr {name}"
+    )
+    if outcome is ApprovalOutcome.EXPIRED:
+        message = f"Approval {name} has expired and onExpiry is Hold: delete it to be asked again, or cancel the run"
+    return Waiting(WaitingReason.AWAITING_APPROVAL, message)
+
+
+def _why(approval: Approval) -> str:
+    texts = [
+        f"{user}: {one_line(decision.comment or 'no comment', limit=200)}"
+        for user, decision in sorted((approval.spec.decisions or {}).items())
+        if decision.verdict is Verdict.DENY
+    ]
+    return "; ".join(texts) or approval.metadata.name
+
+
+def _note(ctx: RunContext, gate: Gate, name: str, outcome: ApprovalOutcome) -> None:
+    rest = [entry for entry in ctx.run.status.approvals if entry.gate is not gate]
+    ctx.run.status.approvals = [*rest, GateApproval(gate=gate, name=name, outcome=outcome)]
+
+
+async def _supersede(ctx: RunContext, gate: Gate, *, keep: str) -> None:
+    """Close older questions of this gate; too many of them mean that the subject never rests."""
+    earlier = [other for other in await ctx.records.approvals(ctx.run, gate.value) if other.metadata.name != keep]
+    if len(earlier) >= _MOST_QUESTIONS:
+        raise NeedsHuman(
+            "SubjectKeepsMoving", f"gate {gate.value} was asked {_MOST_QUESTIONS} times and its content moved each time"
+        )
+    for approval in earlier:
+        if approval.status.outcome in (None, ApprovalOutcome.PENDING, ApprovalOutcome.APPROVED):
+            previous = approval.deep_copy()
+            approval.status.outcome = ApprovalOutcome.SUPERSEDED
+            approval.status.decide_time = ctx.clock()
+            set_condition(
+                approval,
+                ApprovalCondition.DECIDED,
+                True,
+                ApprovalReason.SUPERSEDED,
+                "what was asked about has moved",
+                ctx.clock(),
+            )
+            await ctx.records.write_outcome(approval, previous)
+
+
+def _author_trusted(ctx: RunContext) -> bool:
+    issue = ctx.run.status.issue
+    known = Permission.__members__.get(((issue and issue.author_permission) or "none").upper(), Permission.NONE)
+    return known >= Permission[ctx.repo.spec.issues.trust.minimum_permission.upper()]
+
+
+def _plan_always(ctx: RunContext, gate: Gate) -> bool:
+    overrides = ctx.run.spec.overrides
+    return gate is Gate.PLAN and overrides is not None and overrides.plan_approval is not None
+
+
+def _approval(ctx: RunContext, question: Question, reasons: Sequence[str]) -> Approval:
+    spec, run = ctx.repo.spec, ctx.run
+    asked = subject(
+        repository=spec.repository,
+        issue_number=run.spec.issue_number,
+        base_branch=base_branch(ctx),
+        policy_digest=policy_digest(spec),
+        **question.facts,
+    )
+    change = run.status.change
+    return Approval(
+        metadata=ObjectMeta(
+            name=approval_name(run.metadata.name, question.gate, asked),
+            namespace=run.metadata.namespace,
+            labels={
+                "orch.dev/repo": ctx.repo.metadata.name,
+                "orch.dev/run": run.metadata.name,
+                "orch.dev/gate": question.gate.value,
+            },
+        ),
+        spec=ApprovalSpec(
+            target=Target(kind=TargetKind.ISSUE_RUN, name=run.metadata.name, uid=run.metadata.uid or ""),
+            repository_ref=run.spec.repository_ref,
+            gate=question.gate,
+            subject=asked,
+            policy=ApprovalPolicy(
+                quorum=spec.approvals.quorum, on_expiry=spec.approvals.on_expiry, valid_for=spec.approvals.valid_for
+            ),
+            expire_time=ctx.clock() + spec.approvals.timeout,
+            risk=question.risk,
+            requester=Requester(username=run.spec.trigger.username, github_login=run.spec.trigger.github_login),
+            review=Review(
+                title=one_line(question.title, limit=256),
+                url=question.url or None,
+                reasons=[one_line(reason, limit=512) for reason in reasons][:10],
+                findings=[one_line(f"{f.guard}: {f.path or ''} {f.message}", limit=512) for f in question.findings][
+                    :20
+                ],
+                changed_files=change and change.files,
+                additions=change and change.additions,
+                deletions=change and change.deletions,
+                artifact=ArtifactRef(kind=ArtifactKind.CONFIG_MAP, name=question.artifact)
+                if question.artifact
+                else None,
+                model_assessment=cut(plain(question.assessment), 4096) or None,
+            ),
+        ),
+    )

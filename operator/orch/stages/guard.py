@@ -1,0 +1,91 @@
+"""Stage Guard: the change is imported as data, diffed and judged in our mirror, and rebuilt as a commit of ours."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from orch.api.v1alpha1 import ChangeStatus, Finding, GuardAction, Step
+from orch.api.work import StepReport
+from orch.errors import PolicyDenied, Terminal
+from orch.policy.guards import Finding as FoundByGuard
+from orch.policy.guards import evaluate, verdict
+from orch.policy.risk import assess
+from orch.stages import texts
+from orch.stages.base import branch, pin_base
+from orch.stages.contract import Done, Outcome, RunContext
+from orch.stages.implement import latest_change
+from orch.stages.work import read_input, read_report
+
+BUNDLE_LIMIT: Final = 300_000_000
+
+
+async def guard(ctx: RunContext) -> Outcome:
+    """Judge the newest change once. Raises PolicyDenied for a finding that policy forbids, Terminal for a bad bundle."""
+    step = latest_change(ctx)
+    if step is None:
+        raise Terminal("ChangeMissing", "the run has lost the record of its change: retry it")
+    change = ctx.run.status.change
+    if change is not None and change.step == step.name:
+        return Done()
+    report = await read_report(ctx, step)
+    head = await _build(ctx, step, report)
+    await _judge(ctx, step, report, head)
+    return Done()
+
+
+async def _build(ctx: RunContext, step: Step, report: StepReport) -> str:
+    """Their tree, our parents, author and message. The step's completion time makes the commit the same each time."""
+    made, record = report.change, branch(ctx)
+    if made is None:
+        raise Terminal("ChangeMissing", f"step {step.name} gave back no change")
+    with tempfile.TemporaryDirectory(prefix="orch-") as folder:
+        bundle = Path(folder) / "change.bundle"
+        await ctx.artifacts.get_file(made.bundle, bundle, limit=BUNDLE_LIMIT)
+        await ctx.git.import_bundle(ctx.remote, bundle, sha=made.sha)
+    base = await pin_base(ctx)
+    parents = [record.head_sha or base]
+    merged = (await read_input(ctx, step)).merge_sha
+    if merged is not None:
+        parents.append(merged)
+    commit, author = ctx.repo.spec.publish.commit, texts.author(ctx.repo)
+    message = texts.commit_message(ctx.run, step, sign_off=author if commit and commit.sign_off else None)
+    time = step.completion_time or ctx.clock()
+    return await ctx.git.commit(
+        ctx.remote, tree_of=made.sha, parents=parents, message=message, author=author, time=time
+    )
+
+
+async def _judge(ctx: RunContext, step: Step, report: StepReport, head: str) -> None:
+    record = branch(ctx)
+    base = await ctx.git.fetch(ctx.remote, record.base_branch or "main") if record.head_sha else await pin_base(ctx)
+    diff = await ctx.git.diff(ctx.remote, base=base, sha=head)
+    if not diff.changes:
+        raise Terminal("NothingChanged", "the change is empty against the base branch")
+    findings = evaluate(diff, ctx.repo.spec.guards)
+    analysis = ctx.run.status.analysis
+    risk = assess(diff, findings, complexity=analysis.complexity if analysis else None)
+    ctx.run.status.change = ChangeStatus(
+        step=step.name,
+        digest=diff.digest,
+        files=len(diff.changes),
+        additions=sum(change.additions for change in diff.changes),
+        deletions=sum(change.deletions for change in diff.changes),
+        risk=risk.risk,
+        findings=[_recorded(finding) for finding in findings[:20]],
+    )
+    record.head_sha = head
+    for finding in findings:
+        ctx.lines("safety_violation", {"guard": finding.guard, "action": finding.action, "path": finding.path})
+    patch = await ctx.git.patch(ctx.remote, base=base, sha=head)
+    await ctx.records.keep_document(ctx.run, texts.diff_key(step.name), {"change.diff": patch})
+    if verdict(findings) is GuardAction.DENY:
+        first = findings[0]
+        raise PolicyDenied(
+            "GuardViolation", f"guard {first.guard} refuses {first.path or 'the change'}: {first.message}"
+        )
+
+
+def _recorded(finding: FoundByGuard) -> Finding:
+    return Finding(guard=finding.guard, action=finding.action, path=finding.path or None, message=finding.message)

@@ -1,0 +1,141 @@
+"""What people and the world do while a run is on its way. Looked at before the stages, at every reconcile.
+
+Once a pull request is published, the pull request is what counts: GitHub is asked about it and about the issue with
+conditional requests, which cost nothing while nothing changed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from orch.api.v1alpha1 import ContentChange, IssueRun, PullRequestState, StepState, TriggerType
+from orch.api.v1alpha1.reasons import WaitingReason
+from orch.api.work import IssueText
+from orch.errors import Cancelled, NotFound
+from orch.policy.intake import is_trusted, refusal
+from orch.policy.text import cut, one_line, plain
+from orch.ports import Issue, Pull
+from orch.stages.claim import BODY_LIMIT
+from orch.stages.contract import RunContext, Waiting
+from orch.stages.effects import find_effect
+from orch.stages.merge import adopt_merge
+from orch.stages.work import issue_text
+
+_POLL: Final = timedelta(seconds=30)
+_HOLD: Final = timedelta(hours=24)
+
+
+async def interference(ctx: RunContext) -> Waiting | None:
+    """None: nothing stands in the way. Raises Cancelled when a person ended the run."""
+    if ctx.run.spec.cancel is not None:
+        raise Cancelled(
+            "CancelledByUser", f"{ctx.run.spec.cancel.username}: {one_line(ctx.run.spec.cancel.reason, limit=300)}"
+        )
+    if ctx.run.spec.suspend or ctx.repo.spec.suspend:
+        return Waiting(WaitingReason.SUSPENDED, "the run or its repository is suspended: unset spec.suspend to go on")
+    if ctx.run.status.start_time is None or ctx.run.status.issue is None or _merged(ctx.run):
+        return None
+    held = await _pull(ctx)
+    return held if held is not None or _merged(ctx.run) else await _issue(ctx)
+
+
+def _merged(run: IssueRun) -> bool:
+    return run.status.pull_request is not None and run.status.pull_request.state is PullRequestState.MERGED
+
+
+async def _pull(ctx: RunContext) -> Waiting | None:
+    status = ctx.run.status.pull_request
+    if status is None or status.number is None:
+        return None
+    pull = ctx.pull = await ctx.forge.get_pull(status.number)
+    if pull.state == "merged" and pull.merge_sha:
+        adopt_merge(ctx, pull.merge_sha)
+        return None
+    if pull.state == "closed":
+        status.state = PullRequestState.CLOSED
+        raise Cancelled("ClosedByHuman", f"#{pull.number} was closed without a merge")
+    status.head_sha = pull.head_sha
+    return _moved(ctx, pull)
+
+
+def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
+    """Somebody else's commit on our branch: orch stops pushing. A push of ours that is on its way is none."""
+    branch = ctx.run.status.branch
+    if branch is None or pull.head_sha in (branch.expected_sha, branch.head_sha):
+        return None
+    if find_effect(ctx.run, f"push/{pull.head_sha}") is not None:
+        return None
+    branch.taken_over = True
+    message = (
+        f"#{pull.number} has commits that are not orch's: it does not push again. Merge or close it, or cancel the run"
+    )
+    return Waiting(WaitingReason.TAKEN_OVER, message, _POLL)
+
+
+async def _issue(ctx: RunContext) -> Waiting | None:
+    try:
+        issue = ctx.issue = await ctx.forge.get_issue(ctx.run.spec.issue_number)
+    except NotFound as err:
+        return _gone(ctx, "IssueGone", err.message)
+    if issue.state != "open":
+        return _gone(ctx, "IssueClosed", f"issue #{issue.number} was closed")
+    selector = ctx.repo.spec.issues.selector
+    unwanted = refusal(issue.labels, selector)
+    if ctx.run.spec.trigger.type is TriggerType.LABEL and unwanted is not None:
+        return _gone(ctx, "Unlabelled", f"issue #{issue.number} is not wanted any more: {unwanted}")
+    ctx.run.status.held_time = None
+    return await _content(ctx, issue)
+
+
+def _gone(ctx: RunContext, reason: str, message: str) -> Waiting:
+    """Before the pull request the run ends; after it the merge is held for a day, then the run ends and leaves the PR."""
+    if ctx.run.status.pull_request is None:
+        raise Cancelled(reason, message)
+    since = ctx.run.status.held_time or ctx.clock()
+    ctx.run.status.held_time = since
+    if ctx.clock() - since > _HOLD:
+        raise Cancelled(reason, f"{message}; the pull request stays open")
+    return Waiting(WaitingReason.AWAITING_HUMAN, f"{message}: the merge is held for 24 h, then the run ends", _POLL * 4)
+
+
+async def _content(ctx: RunContext, issue: Issue) -> Waiting | None:
+    """Edits after the snapshot: held until a trusted person labels anew, or planned anew where policy says so."""
+    policy = ctx.repo.spec.issues.trust.on_content_change
+    if policy is ContentChange.IGNORE or _same(await issue_text(ctx), issue):
+        return None
+    if policy is ContentChange.REPLAN or await _relabelled(ctx):
+        await _start_over(ctx)
+        return None
+    message = f"issue #{issue.number} was edited after its label: somebody trusted labels it again to go on"
+    return Waiting(WaitingReason.CONTENT_CHANGED, message, _POLL)
+
+
+def _same(snapshot: IssueText, issue: Issue) -> bool:
+    return snapshot.title == one_line(issue.title, limit=512) and snapshot.body == cut(plain(issue.body), BODY_LIMIT)
+
+
+async def _start_over(ctx: RunContext) -> None:
+    """A new snapshot. What was made from the old one is dropped, unless it is public already: then it goes on from there."""
+    status = ctx.run.status
+    status.issue = None
+    if status.pull_request is not None:
+        return
+    status.analysis = status.plan = status.change = None
+    for step in status.steps:
+        if step.state in (StepState.INTENDED, StepState.RUNNING):
+            if step.runner_uid is not None:
+                await ctx.runner.cancel(step.name, step.runner_uid)
+            step.state = StepState.CANCELLED
+        step.reason = "ContentChanged"
+
+
+async def _relabelled(ctx: RunContext) -> bool:
+    """Whether a trusted person has put a selector label on since the snapshot: they saw the new text."""
+    taken = ctx.run.status.issue.content_time if ctx.run.status.issue else None
+    wanted = set(ctx.repo.spec.issues.selector.any_of or ())
+    for event in reversed(await ctx.forge.label_events(ctx.run.spec.issue_number)):
+        if event.added and event.label in wanted and taken is not None and event.time > taken:
+            permission = await ctx.forge.permission(event.actor)
+            return is_trusted(event.actor, permission, ctx.repo.spec.issues.trust)
+    return False

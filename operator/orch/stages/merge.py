@@ -1,0 +1,141 @@
+"""Stage Merge: everything is looked at again just before the one act that cannot be taken back, and the act names the head."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orch.api.conditions import set_condition
+from orch.api.v1alpha1 import ApprovalOutcome, Gate, PullRequestState, Risk
+from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
+from orch.errors import NotMergeable
+from orch.policy.freezes import in_freeze
+from orch.policy.merging import Ended, Facts, Fix, FixNeeded, Ready, Wait, decide
+from orch.ports import Pull
+from orch.stages import texts
+from orch.stages.base import branch
+from orch.stages.checks import GRACE, pace, since_push
+from orch.stages.contract import NOW, Again, Done, Outcome, RunContext, Waiting
+from orch.stages.effects import once
+from orch.stages.gates import Question, ask, consume
+from orch.stages.review import trusted_reviewers
+from orch.stages.update import bring_up_to_date, resolve
+
+_REASONS: Final = {
+    "MergeFrozen": WaitingReason.MERGE_FROZEN,
+    "TakenOver": WaitingReason.TAKEN_OVER,
+    "AwaitingReview": WaitingReason.AWAITING_REVIEW,
+    "ChecksRunning": WaitingReason.AWAITING_CHECKS,
+    "MergeabilityUnknown": WaitingReason.AWAITING_CHECKS,
+}
+
+
+async def merge(ctx: RunContext) -> Outcome:
+    """Ask where policy or risk demands it, wait for what blocks, then merge exactly our head."""
+    status = ctx.run.status.pull_request
+    if status is None:
+        return Again()
+    if status.state is PullRequestState.MERGED:
+        return Done()
+    gate = await ask(ctx, _question(ctx))
+    if not isinstance(gate, Done):
+        return gate
+    now = ctx.clock()
+    set_condition(
+        ctx.run, IssueRunCondition.MERGE_APPROVED, True, IssueRunReason.APPROVED, "the gate Merge is open", now
+    )
+    pull = ctx.pull or await ctx.forge.get_pull(status.number)
+    verdict = decide(await _facts(ctx, pull), ctx.repo.spec.merge).outcome
+    match verdict:
+        case Ready():
+            return await _merge(ctx, pull)
+        case FixNeeded():
+            return await _fix(ctx, verdict)
+        case Wait():
+            reason = _REASONS.get(verdict.reason, WaitingReason.AWAITING_HUMAN)
+            return Waiting(reason, verdict.message, pace(ctx))
+        case Ended():
+            ctx.pull = None
+            return Waiting(None, verdict.message, NOW)
+
+
+async def _facts(ctx: RunContext, pull: Pull) -> Facts:
+    """Every fact afresh: what was recorded is trusted until here, not beyond."""
+    head = branch(ctx).head_sha or ""
+    reviews = await ctx.forge.reviews(pull.number)
+    return Facts(
+        pull=pull,
+        expected_head=head,
+        rules=await ctx.forge.branch_rules(branch(ctx).base_branch or "main"),
+        checks=await ctx.forge.checks(head),
+        grace_over=since_push(ctx, head) > GRACE,
+        reviews=reviews,
+        trusted=await trusted_reviewers(ctx, reviews),
+        frozen=in_freeze(ctx.repo.spec.merge.freezes, ctx.clock()),
+        approval=ApprovalOutcome.APPROVED,  # `ask` has answered for exactly this content
+    )
+
+
+async def _fix(ctx: RunContext, verdict: FixNeeded) -> Outcome:
+    match verdict.fix:
+        case Fix.CONFLICT:
+            return await resolve(ctx, verdict.message)
+        case Fix.UPDATE:
+            return await bring_up_to_date(ctx)
+        case Fix.CHECKS:
+            ctx.run.status.checks = None  # green was true once: the stage Checks looks again
+            return Again()
+        case Fix.REVIEW:
+            return Again()
+
+
+async def _merge(ctx: RunContext, pull: Pull) -> Outcome:
+    head = branch(ctx).head_sha or ""
+    method = ctx.repo.spec.merge.method
+    title, message = texts.merge_message(ctx.run)
+
+    async def find() -> str | None:
+        return (await ctx.forge.get_pull(pull.number)).merge_sha
+
+    async def act() -> str:
+        await consume(ctx, Gate.MERGE)
+        return await ctx.forge.merge(pull.number, sha=head, method=method.value, title=title, message=message)
+
+    try:
+        merged = await once(ctx, f"merge/{head}", find=find, act=act)
+    except NotMergeable as err:
+        ctx.run.status.checks = None  # what was recorded no longer holds: look at everything again
+        return Waiting(WaitingReason.AWAITING_HUMAN, f"GitHub refuses the merge: {err.message}", pace(ctx))
+    if isinstance(merged, Waiting):
+        return merged
+    adopt_merge(ctx, merged)
+    return Waiting(None, "merged", NOW)
+
+
+def adopt_merge(ctx: RunContext, sha: str) -> None:
+    """Record that the pull request is merged, by us or by somebody else."""
+    status = ctx.run.status.pull_request
+    if status is not None:
+        status.state, status.merge_sha = PullRequestState.MERGED, sha
+    set_condition(
+        ctx.run, IssueRunCondition.MERGED, True, IssueRunReason.MERGED, "the pull request is merged", ctx.clock()
+    )
+    ctx.lines("merged", {"pr": status and status.number, "sha": sha})
+
+
+def _question(ctx: RunContext) -> Question:
+    run = ctx.run
+    change, pull, plan = run.status.change, run.status.pull_request, run.status.plan
+    return Question(
+        gate=Gate.MERGE,
+        title=(run.status.issue and run.status.issue.title) or f"Issue #{run.spec.issue_number}",
+        facts={
+            "pull_request_number": pull.number if pull else None,
+            "head_sha": branch(ctx).head_sha,
+            "change_digest": change.digest if change else None,
+        },
+        risk=(change and change.risk) or Risk.LOW,
+        findings=(change and change.findings) or (),
+        url=(pull and pull.url) or "",
+        artifact=texts.diff_document(run),
+        assessment=(plan and plan.summary) or "",
+    )

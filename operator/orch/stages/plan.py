@@ -1,0 +1,84 @@
+"""Stage Plan: a model plans the change; people approve the plan where a gate asks. The plan's digest is its identity."""
+
+from __future__ import annotations
+
+from orch.api.conditions import set_condition
+from orch.api.v1alpha1 import Gate, PlanStatus
+from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
+from orch.api.work import Feedback, Plan, StepOutcome, StepStage
+from orch.policy.risk import assess
+from orch.policy.text import cut, one_line, plain
+from orch.stages.base import learnt, pin_base, replans
+from orch.stages.contract import Done, Outcome, RunContext, Waiting
+from orch.stages.gates import Question, ask
+from orch.stages.reports import refuse
+from orch.stages.work import INPUT_LIMIT, Order, perform, read_report
+
+
+async def plan(ctx: RunContext) -> Outcome:
+    """Run the step, keep the plan as an artifact, and wait for its approval."""
+    if ctx.run.status.plan is None:
+        base = await pin_base(ctx)
+        analysis = ctx.run.status.analysis
+        order = Order(
+            stage=StepStage.PLAN,
+            head_sha=base,
+            base_sha=base,
+            timeout=ctx.repo.spec.pipeline.timeouts.plan,
+            analysis=analysis.model_dump_json(exclude_none=True) if analysis else "",
+            feedback=(*learnt(ctx), *await _refuted(ctx)),
+        )
+        report = await perform(ctx, order)
+        if isinstance(report, Waiting):
+            return report
+        if report.outcome is not StepOutcome.DONE or report.plan is None:
+            raise refuse(report)
+        await _record(ctx, report.plan)
+    answer = await ask(ctx, _question(ctx))
+    if isinstance(answer, Done):
+        set_condition(ctx.run, IssueRunCondition.PLANNED, True, IssueRunReason.PLANNED, "the plan stands", ctx.clock())
+    return answer
+
+
+async def plan_text(ctx: RunContext) -> str:
+    """The plan as the model gave it, for the next step's prompt."""
+    digest = ctx.run.status.plan.digest if ctx.run.status.plan else None
+    return (await ctx.artifacts.get(digest, limit=INPUT_LIMIT)).decode(errors="replace") if digest else ""
+
+
+def plan_document(ctx: RunContext) -> str:
+    """`plan-<n>`: the document of the n-th plan."""
+    return f"plan-{len(replans(ctx)) + 1}"
+
+
+async def _refuted(ctx: RunContext) -> tuple[Feedback, ...]:
+    """Why the plan before this one proved wrong."""
+    return tuple(
+        [
+            Feedback(source=step.name, text=cut(plain((await read_report(ctx, step)).message), 8_000))
+            for step in replans(ctx)
+        ]
+    )
+
+
+async def _record(ctx: RunContext, made: Plan) -> None:
+    document = made.model_dump_json(indent=2)
+    await ctx.records.keep_document(ctx.run, plan_document(ctx), {"plan.json": document})
+    ctx.run.status.plan = PlanStatus(
+        digest=await ctx.artifacts.put(document.encode()),
+        summary=one_line(made.summary, limit=1024),
+        files=[one_line(path, limit=256) for path in made.files[:50]],
+        confidence_percent=made.confidence_percent,
+    )
+
+
+def _question(ctx: RunContext) -> Question:
+    stated, analysis = ctx.run.status.plan, ctx.run.status.analysis
+    return Question(
+        gate=Gate.PLAN,
+        title=f"Plan for issue #{ctx.run.spec.issue_number}",
+        facts={"plan_digest": stated.digest if stated else None},
+        risk=assess(None, complexity=analysis.complexity if analysis else None).risk,
+        artifact=f"{ctx.run.metadata.name}-{plan_document(ctx)}",
+        assessment=(stated.summary if stated else None) or "",
+    )

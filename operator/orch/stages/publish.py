@@ -1,0 +1,111 @@
+"""Stage Publish: the first push and every later one, then the pull request. A push is code execution: it stands behind
+the guards and the gate Publish, and never moves a branch that somebody else has moved."""
+
+from __future__ import annotations
+
+from orch.api.conditions import set_condition
+from orch.api.v1alpha1 import Gate, PullRequestState, PullRequestStatus, Risk
+from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
+from orch.errors import HeadMoved
+from orch.ports import Pull
+from orch.stages import texts
+from orch.stages.base import branch
+from orch.stages.contract import Done, Outcome, RunContext, Waiting
+from orch.stages.effects import once
+from orch.stages.gates import Question, ask, consume
+from orch.stages.sticky import refresh_sticky
+
+
+async def publish(ctx: RunContext) -> Outcome:
+    """Push the guarded head, then open the pull request or adopt the one that is there."""
+    record = branch(ctx)
+    if record.expected_sha != record.head_sha:
+        pushed = await _push(ctx)
+        if not isinstance(pushed, Done):
+            return pushed
+    if ctx.run.status.pull_request is None:
+        opened = await _open(ctx)
+        if not isinstance(opened, Done):
+            return opened
+        set_condition(
+            ctx.run,
+            IssueRunCondition.PUBLISHED,
+            True,
+            IssueRunReason.PUBLISHED,
+            "the pull request is open",
+            ctx.clock(),
+        )
+        await refresh_sticky(ctx)
+    return Done()
+
+
+async def _push(ctx: RunContext) -> Outcome:
+    record, change = branch(ctx), ctx.run.status.change
+    gate = await ask(ctx, _question(ctx))
+    if not isinstance(gate, Done):
+        return gate
+    head, name = record.head_sha or "", record.name or ""
+
+    async def find() -> str | None:
+        return head if await ctx.git.remote_sha(ctx.remote, name) == head else None
+
+    async def act() -> str:
+        await consume(ctx, Gate.PUBLISH)
+        await ctx.git.push(ctx.remote, sha=head, branch=name, expected=record.expected_sha)
+        return head
+
+    try:
+        pushed = await once(ctx, f"push/{head}", find=find, act=act)
+    except HeadMoved:
+        record.taken_over = True
+        message = f"somebody else moved branch {name}: orch does not push to it again; merge or close the pull request, or cancel"
+        return Waiting(WaitingReason.TAKEN_OVER, message)
+    if isinstance(pushed, Waiting):
+        return pushed
+    record.expected_sha = head
+    ctx.lines("pushed", {"branch": name, "sha": head, "change": change.digest if change else None})
+    return Done()
+
+
+async def _open(ctx: RunContext) -> Outcome:
+    record = branch(ctx)
+    name, base = record.name or "", record.base_branch or "main"
+
+    async def find() -> str | None:
+        pull = await ctx.forge.find_pull(head=name)
+        return None if pull is None else _adopt(ctx, pull)
+
+    async def act() -> str:
+        title, body = texts.pull_title(ctx.run), texts.pull_body(ctx.run, ctx.repo)
+        return _adopt(ctx, await ctx.forge.open_pull(head=name, base=base, title=title, body=body))
+
+    number = await once(ctx, "pull-request", find=find, act=act)
+    if isinstance(number, Waiting):
+        return number
+    if ctx.run.status.pull_request is None:
+        _adopt(ctx, await ctx.forge.get_pull(int(number)))
+    labels = ctx.repo.spec.publish.labels or []
+    if labels:
+        await ctx.forge.add_labels(int(number), labels)  # naming a label that is there already changes nothing
+    ctx.lines("pull_request_opened", {"pr": int(number)})
+    return Done()
+
+
+def _adopt(ctx: RunContext, pull: Pull) -> str:
+    ctx.run.status.pull_request = PullRequestStatus(
+        number=pull.number, url=pull.url, state=PullRequestState.OPEN, head_sha=pull.head_sha
+    )
+    ctx.pull = pull
+    return str(pull.number)
+
+
+def _question(ctx: RunContext) -> Question:
+    change = ctx.run.status.change
+    return Question(
+        gate=Gate.PUBLISH,
+        title=f"Push for issue #{ctx.run.spec.issue_number}",
+        facts={"head_sha": branch(ctx).head_sha, "change_digest": change.digest if change else None},
+        risk=(change and change.risk) or Risk.LOW,
+        findings=(change and change.findings) or (),
+        artifact=texts.diff_document(ctx.run),
+    )

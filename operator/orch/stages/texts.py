@@ -1,0 +1,127 @@
+"""All that orch says on GitHub: fixed templates around rendered text. Commit and merge messages hold no words of a model.
+
+The issue's title is a stranger's text: it passes `one_line` or `render_untrusted` wherever it appears.
+"""
+
+from __future__ import annotations
+
+from orch.api.v1alpha1 import IssueRun, OrchestratedRepo, Step
+from orch.policy.render import marker, render_title, render_untrusted
+from orch.policy.text import one_line
+from orch.ports import Author
+
+_RELEASED = "<!-- orch:released -->"
+
+
+def author(repo: OrchestratedRepo) -> Author:
+    """Who our commits are by."""
+    commit = repo.spec.publish.commit
+    return Author(
+        name=(commit and commit.author_name) or "orch",
+        email=(commit and commit.author_email) or "orch@users.noreply.github.com",
+    )
+
+
+def commit_message(run: IssueRun, step: Step, *, sign_off: Author | None) -> str:
+    """Subject, body and trailers of a commit. Free of model text and of closing keywords."""
+    what = {
+        "checks": "Mend failing checks of",
+        "review": "Address the review of",
+        "conflict": "Merge the base branch into",
+    }
+    kind = step.name.rsplit("-", 2)[-2]
+    lines = [f"{what.get(kind, 'Change for')} issue {run.spec.issue_number}", "", f"Orch-Run: {run.status.identity}"]
+    if sign_off is not None:
+        lines.append(f"Signed-off-by: {sign_off.name} <{sign_off.email}>")
+    return "\n".join(lines) + "\n"
+
+
+def update_message(run: IssueRun, base: str) -> str:
+    """Message of a merge of the base branch into ours."""
+    return f"Merge {one_line(base, limit=200)} for issue {run.spec.issue_number}\n\nOrch-Run: {run.status.identity}\n"
+
+
+def merge_message(run: IssueRun) -> tuple[str, str]:
+    """Title and body of the merge commit. Always sent, so that GitHub never puts the PR's own text there."""
+    pull = run.status.pull_request
+    return (
+        f"Resolve issue {run.spec.issue_number} (#{pull.number if pull else '?'})",
+        f"Orch-Run: {run.status.identity}\n",
+    )
+
+
+def pull_title(run: IssueRun) -> str:
+    """The issue's title, as one harmless line."""
+    title = (run.status.issue and run.status.issue.title) or f"Issue {run.spec.issue_number}"
+    return render_title(title)
+
+
+def pull_body(run: IssueRun, repo: OrchestratedRepo) -> str:
+    """Facts from code first, the model's words quoted below them, and how to stop or undo it."""
+    plan, usage = run.status.plan, run.status.usage
+    parts = [
+        marker(run.status.identity or "", "pull-request"),
+        f"Closes #{run.spec.issue_number}",
+        "### What code found",
+        *_facts(run),
+        *_findings(run),
+        "- tests in the sandbox are a claim: the checks of this pull request are the proof",
+        f"- cost so far: {usage.cost_usd} USD in {usage.model_calls} model calls",
+        "### What the model says",
+        render_untrusted((plan.summary if plan else None) or "", limit=1_500),
+        "### How to steer it",
+        f"- stop: close this pull request, or remove the label from issue {run.spec.issue_number}",
+        "- change: request changes in a review",
+        f"- undo after the merge: RollbackPoint `{repo.metadata.name}-<number of this pull request>` holds the commits to revert",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def sticky(run: IssueRun) -> str:
+    """The one comment on the issue, as the run stands now."""
+    return "\n".join([marker(run.status.identity or "", "claim"), *_story(run)]) + "\n"
+
+
+def is_released(body: str) -> bool:
+    """Whether a sticky comment says that its run has ended: it claims the issue no more."""
+    return _RELEASED in body
+
+
+def diff_document(run: IssueRun) -> str | None:
+    """Name of the ConfigMap with the change's diff."""
+    change = run.status.change
+    return f"{run.metadata.name}-{diff_key(change.step)}" if change and change.step else None
+
+
+def diff_key(step: str) -> str:
+    """`diff-<kind>-<n>`: the document of one step's change."""
+    return f"diff-{'-'.join(step.rsplit('-', 2)[-2:])}"
+
+
+def _story(run: IssueRun) -> list[str]:
+    name, pull, failure = run.metadata.name, run.status.pull_request, run.status.failure
+    cost = f"{run.status.usage.cost_usd} USD"
+    if failure is not None:
+        quoted = render_untrusted(failure.message or "", limit=1_000)
+        return [_RELEASED, f"**orch** ended run `{name}`: {failure.reason} ({cost}).", "", quoted, "", _next(run)]
+    if pull is None:
+        return [f"**orch** works on this issue (run `{name}`). Remove the label to stop it."]
+    if pull.merge_sha is not None:
+        return [_RELEASED, f"**orch** merged #{pull.number} as {pull.merge_sha} ({cost})."]
+    return [f"**orch** opened #{pull.number} (run `{name}`, {cost} so far). Close the pull request to stop it."]
+
+
+def _next(run: IssueRun) -> str:
+    return "What you can do: mend what the reason names, then take the label off and put it on again for a new attempt."
+
+
+def _findings(run: IssueRun) -> list[str]:
+    found = (run.status.change and run.status.change.findings) or []
+    return [f"- guard {item.guard} ({item.action}): `{one_line(item.path or '', limit=120)}`" for item in found[:10]]
+
+
+def _facts(run: IssueRun) -> list[str]:
+    change = run.status.change
+    if change is None:
+        return []
+    return [f"- {change.files} files, +{change.additions} −{change.deletions}", f"- risk: {change.risk}"]

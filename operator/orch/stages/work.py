@@ -1,0 +1,212 @@
+"""Work steps: started once by name, observed, their reports read as data. Used by the stages that ask a model for work.
+
+`status.steps[]` is the memory: intended before the start, with the runner's uid after it. A step that was started and
+is gone is `Lost`: the next number, no attempt consumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from pydantic import ValidationError
+
+from orch.api.v1alpha1 import IssueRun, Step, StepState
+from orch.api.work import Commands, Feedback, IssueText, Limits, ModelChoice, StepInput, StepReport, StepStage
+from orch.errors import Terminal, Transient
+from orch.policy.text import one_line
+from orch.ports import StepState as RunnerState
+from orch.ports import StepStatus
+from orch.stages.contract import RunContext, Waiting
+from orch.stages.limits import budget_limit
+from orch.stages.reports import interrupted, parked
+
+REPORT_LIMIT: Final = 4_000_000
+INPUT_LIMIT: Final = 8_000_000
+_KEPT: Final = 20
+_MOST_LOST: Final = 5
+_MARGIN: Final = timedelta(minutes=2)
+"""A ticket and a kill outlive the step's own limit by this much, so that it can still hand in its report."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a stage wants done, on which commits."""
+
+    stage: StepStage
+    head_sha: str
+    base_sha: str
+    timeout: timedelta
+    merge_sha: str | None = None
+    analysis: str = ""
+    plan: str = ""
+    feedback: tuple[Feedback, ...] = ()
+
+
+def steps_of(run: IssueRun, stage: StepStage) -> list[Step]:
+    """The run's steps of one kind, oldest first."""
+    return [step for step in run.status.steps if f"-{stage.lower()}-" in step.name]
+
+
+def step_name(run: IssueRun, stage: StepStage, number: int) -> str:
+    """`<run>-<stage>-<n>`: deterministic, so that a start that was repeated finds the first."""
+    return f"{run.metadata.name}-{stage.lower()}-{number}"
+
+
+async def perform(ctx: RunContext, order: Order) -> StepReport | Waiting:
+    """Start the next step of this kind, or go on with the running one; return its report when it has one."""
+    steps = steps_of(ctx.run, order.stage)
+    last = steps[-1] if steps else None
+    if (wait := parked(ctx, last)) is not None:
+        return wait
+    if last is None or last.state not in (StepState.INTENDED, StepState.RUNNING):
+        return await _start(ctx, order, number=_number(last) + 1)
+    if last.runner_uid is None:
+        return await _start(ctx, order, number=_number(last), known=last)
+    status = await ctx.runner.observe(last.name, last.runner_uid)
+    if status.state is RunnerState.RUNNING:
+        return Waiting(None, f"step {last.name} runs", timedelta(seconds=30))
+    return await _finish(ctx, last, status)
+
+
+async def read_report(ctx: RunContext, step: Step) -> StepReport:
+    """The report of a step that has succeeded. Raises Terminal if the artifact is gone or no report."""
+    if step.output_digest is None:
+        raise Terminal("ReportMissing", f"step {step.name} has no report")
+    data = await ctx.artifacts.get(step.output_digest, limit=REPORT_LIMIT)
+    try:
+        return StepReport.model_validate_json(data)
+    except ValidationError as err:
+        raise Terminal("ReportUnreadable", f"step {step.name} gave back a report that breaks the contract") from err
+
+
+async def read_input(ctx: RunContext, step: Step) -> StepInput:
+    """What the step was given."""
+    return StepInput.model_validate_json(await ctx.artifacts.get(step.input_digest or "", limit=INPUT_LIMIT))
+
+
+def _number(step: Step | None) -> int:
+    return int(step.name.rsplit("-", 1)[1]) if step else 0
+
+
+async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | None = None) -> Waiting:
+    work = await _input(ctx, order, number)
+    step = known or Step(
+        name=work.name,
+        state=StepState.INTENDED,
+        stage=_printed(order.stage),
+        attempt=number,
+        runner=ctx.runner.kind,
+        input_digest=await ctx.artifacts.put(work.model_dump_json().encode()),
+        start_time=ctx.clock(),
+    )
+    if known is None:
+        ctx.run.status.steps = [*ctx.run.status.steps[-(_KEPT - 1) :], step]
+        await ctx.save()
+    deadline = timedelta(seconds=work.limits.seconds) + _MARGIN
+    digest = step.input_digest or ""
+    limit = budget_limit(ctx)
+    ticket = ctx.meter.ticket(work, input_digest=digest, limit_usd=limit, expires=ctx.clock() + deadline)
+    step.runner_uid = await ctx.runner.start(work, input_digest=digest, ticket=ticket, seconds=deadline.total_seconds())
+    step.state = StepState.RUNNING
+    ctx.lines("step_started", {"step": step.name, "stage": order.stage.value})
+    return Waiting(None, f"step {step.name} runs", timedelta(seconds=30))
+
+
+async def _finish(ctx: RunContext, step: Step, status: StepStatus) -> StepReport | Waiting:
+    step.completion_time = ctx.clock()
+    await record_usage(ctx, step)
+    if status.state is RunnerState.GONE:
+        return _lost(ctx, step)
+    if status.state is RunnerState.FAILED or status.report is None:
+        step.state, step.reason = StepState.FAILED, one_line(status.message or "NoReport", limit=128)
+        raise Transient("StepFailed", f"step {step.name} failed: {one_line(status.message, limit=400)}")
+    step.output_digest = status.report
+    try:
+        report = await read_report(ctx, step)
+    except Terminal as err:
+        step.state, step.reason = StepState.FAILED, err.reason
+        raise
+    step.state, step.reason = StepState.SUCCEEDED, report.outcome.value
+    ctx.lines("step_finished", {"step": step.name, "outcome": report.outcome.value, "costUSD": str(step.cost_usd)})
+    await ctx.runner.forget(step.name)
+    return interrupted(ctx, step, report) or report
+
+
+def _lost(ctx: RunContext, step: Step) -> Waiting:
+    step.state, step.reason = StepState.LOST, "Lost"
+    lost = sum(other.state is StepState.LOST for other in ctx.run.status.steps)
+    if lost > _MOST_LOST:
+        raise Terminal("StepsKeepVanishing", f"{lost} work steps vanished: check the node and the runner, then retry")
+    return Waiting(None, f"step {step.name} has vanished: starting another", timedelta(seconds=1))
+
+
+async def record_usage(ctx: RunContext, step: Step | None = None) -> None:
+    """Bring the gateway's figures into the run's status."""
+    usage = await ctx.meter.usage(ctx.run.status.identity or "")
+    into = ctx.run.status.usage
+    into.model_calls, into.input_tokens, into.output_tokens = usage.model_calls, usage.input_tokens, usage.output_tokens
+    into.cache_read_tokens, into.cache_write_tokens = usage.cache_read_tokens, usage.cache_write_tokens
+    into.cost_usd, into.reserved_usd = usage.cost_usd, usage.reserved_usd
+    if step is not None:
+        step.cost_usd = usage.steps.get(step.name, Decimal(0))
+
+
+def _printed(stage: StepStage) -> str:
+    return {"Checks": "Checks", "Review": "Review", "Conflict": "Merge"}.get(stage.value, stage.value)
+
+
+async def _input(ctx: RunContext, order: Order, number: int) -> StepInput:
+    shas = [sha for sha in (order.base_sha, order.head_sha, order.merge_sha) if sha]
+    bundle = await ctx.git.bundle(ctx.remote, list(dict.fromkeys(shas)))
+    try:
+        digest = await ctx.artifacts.put_file(bundle)
+    finally:
+        bundle.unlink(missing_ok=True)
+    pipeline = ctx.repo.spec.pipeline
+    return StepInput(
+        name=step_name(ctx.run, order.stage, number),
+        identity=ctx.run.status.identity or "",
+        stage=order.stage,
+        number=number,
+        issue=await issue_text(ctx),
+        bundle=digest,
+        base_sha=order.base_sha,
+        head_sha=order.head_sha,
+        merge_sha=order.merge_sha,
+        acceptance_required=ctx.repo.spec.issues.require_acceptance_criteria,
+        analysis=order.analysis,
+        plan=order.plan,
+        feedback=order.feedback,
+        commands=Commands(
+            working_directory=pipeline.working_directory or ".",
+            setup=tuple(pipeline.setup or ()),
+            lint=tuple(pipeline.lint or ()),
+            test=tuple(pipeline.test or ()),
+            env={entry.name: entry.value for entry in pipeline.env or ()},
+            test_timeout_seconds=pipeline.timeouts.test.total_seconds(),
+        ),
+        limits=Limits(seconds=order.timeout.total_seconds(), test_fix=pipeline.attempts.test_fix),
+        model=_model(ctx, order.stage),
+    )
+
+
+def _model(ctx: RunContext, stage: StepStage) -> ModelChoice:
+    spec = ctx.repo.spec.model
+    override = next((entry for entry in spec.overrides or () if entry.stage == stage.value), None)
+    asked = ctx.run.spec.overrides.model_name if ctx.run.spec.overrides else None
+    return ModelChoice(
+        name=asked or (override and override.name) or spec.name or ctx.default_model,
+        max_output_tokens=(override and override.max_output_tokens) or spec.max_output_tokens,
+        temperature=spec.temperature,
+    )
+
+
+async def issue_text(ctx: RunContext) -> IssueText:
+    """The snapshot that the claim took: what was trusted then, whatever the issue says now."""
+    digest = ctx.run.status.issue.content_digest if ctx.run.status.issue else None
+    if digest is None:
+        raise Terminal("SnapshotMissing", "the run has no snapshot of its issue")
+    return IssueText.model_validate_json(await ctx.artifacts.get(digest, limit=INPUT_LIMIT))
