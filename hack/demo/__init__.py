@@ -1,0 +1,1 @@
+"""The demo: `run.py` plays it, `down.py` ends it."""

@@ -1,0 +1,79 @@
+"""`make demo`: an issue of a real project becomes a merged pull request, on this machine, before your eyes.
+
+With REPO=owner/name ISSUE=n, GITHUB_TOKEN and ANTHROPIC_API_KEY it does the same on GitHub itself, after asking.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from rich.console import Console  # noqa: E402
+
+from hack.binaries import ensure  # noqa: E402
+from hack.demo import local, real  # noqa: E402
+from hack.demo.story import follow, tell  # noqa: E402
+from hack.servers import ControlPlane  # noqa: E402
+from hack.versions import SetupError  # noqa: E402
+from hack.world import ProcessError  # noqa: E402
+
+
+def main() -> int:
+    """Run the demo; 0 when the pull request is merged, 1 when the run ended otherwise, 2 when it could not start."""
+    console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = _folder()
+    try:
+        scene = real.scene(console) if os.environ.get("REPO") else local.scene(folder)
+        if scene is None:
+            return 2
+        return _play(console, folder, scene)
+    except KeyboardInterrupt:
+        console.print("\nstopped; nothing runs any more")
+        return 130
+    except (SetupError, ProcessError) as error:
+        sys.stderr.write(f"demo: {error}\n")
+        return 2
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _play(console: Console, folder: Path, scene: local.Scene | real.Scene) -> int:
+    began = time.monotonic()
+    programs = ensure(lambda text: console.print(f"[dim]{text}[/dim]"))
+    with ControlPlane(folder / "controlplane", programs) as plane, scene.open(plane, programs["kubectl"]) as world:
+        console.print(
+            f"[dim]an API server, GitHub, a model, the gateway and the operator run ({time.monotonic() - began:.1f} s)[/dim]"
+        )
+        run = scene.begin(console, world)
+        document = follow(console, world, run, people=scene)
+        merged = tell(console, world, document, seconds=time.monotonic() - began, scene=scene)
+        if console.is_terminal and sys.stdin.isatty():
+            console.print("\nEverything still runs, for you to look around. [bold]Ctrl-C[/bold] ends it.")
+            signal.pause()
+        return 0 if merged else 1
+
+
+def _folder() -> Path:
+    """A folder of this demo's own, so that two run side by side; its pid is for `make demo-down`."""
+    base = ROOT / ".demo"
+    base.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
+    (folder / "pid").write_text(str(os.getpid()))
+    return folder
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,260 @@
+"""The processes of one small world, started in order, stopped in reverse, each with its log under `<folder>/logs`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+import yaml
+
+from hack.world.people import People
+from hack.world.process import PATIENCE, Process, ProcessError
+
+HOST = "github.localhost"
+"""The name of the stand-in in the operator's list of hosts."""
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM = "orch-system"
+MODEL_KEY = "sk-ant-stand-in"
+
+
+class World:
+    """GitHub's and the model's stand-ins, the gateway and the operator around one API server."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        kubeconfig: Path,
+        kubectl: Path,
+        seed: Mapping[str, Any],
+        scripts: Sequence[Path],
+        namespaces: Sequence[str],
+        system: str = SYSTEM,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`seed`: of GitHub's stand-in; `scripts`: of the model's; `settings`: more ORCH_ variables of the operator."""
+        self.folder, self.kubeconfig, self.kubectl_path = folder, kubeconfig, kubectl
+        self._seed, self._scripts, self._settings = seed, scripts, dict(settings or {})
+        self.namespaces, self.system = list(namespaces), system
+        self.github_url = self.model_url = self.gateway_url = self.health_url = ""
+        self.processes: dict[str, Process] = {}
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Everything, in the order in which it is needed; returns when the operator is ready."""
+        self.start_github()
+        self.start_model()
+        self.prepare_cluster()
+        self.start_gateway()
+        self.start_operator()
+        self.wait_ready()
+
+    def stop(self) -> None:
+        """Everything that runs, in reverse."""
+        for process in reversed(self.processes.values()):
+            process.stop()
+
+    def start_github(self) -> None:
+        seed = self.folder / "seed.yaml"
+        seed.write_text(yaml.safe_dump(dict(self._seed)))
+        arguments = ["standin-github", "--data", str(self.folder / "github"), "--seed", str(seed)]
+        self.github_url = self._serve("github", arguments)
+
+    def start_model(self) -> None:
+        key = self._secret("model.key", MODEL_KEY)
+        scripts = [part for path in self._scripts for part in ("--scripts", str(path))]
+        arguments = ["standin-model", "--data", str(self.folder / "model"), "--api-key-file", str(key), *scripts]
+        self.model_url = self._serve("model", arguments)
+
+    def start_gateway(self, upstream: str | None = None, key: Path | None = None) -> None:
+        """The gateway in front of the stand-in, or of another upstream with the key in a file."""
+        ready = self.folder / "gateway.ready"
+        env = {
+            "ORCH_GATEWAY_DATA_DIR": str(self.folder / "gateway"),
+            "ORCH_GATEWAY_TICKET_KEY_FILE": str(self._ticket_key()),
+            "ORCH_GATEWAY_UPSTREAM_URL": upstream or self.model_url,
+            "ORCH_GATEWAY_UPSTREAM_KEY_FILE": str(key or self._secret("model.key", MODEL_KEY)),
+            "ORCH_GATEWAY_UNIX_SOCKET": str(self._socket()),
+            "ORCH_GATEWAY_LISTEN_PORT": "0",
+            "ORCH_GATEWAY_READY_FILE": str(ready),
+        }
+        self.gateway_url = self._run("gateway", ["gateway"], env=env, ready=ready)
+
+    def start_operator(self, name: str = "operator", **settings: str) -> None:
+        """An operator; a second one under another name stands by."""
+        ready = self.folder / f"{name}.ready"
+        env = {
+            "ORCH_KUBECONFIG": str(self._operator_kubeconfig()),
+            "ORCH_NAMESPACES": json.dumps(self.namespaces),
+            "ORCH_OPERATOR_NAMESPACE": self.system,
+            "ORCH_IDENTITY": name,
+            "ORCH_DATA_DIR": str(self.folder / "operator"),
+            "ORCH_GATEWAY_URL": self.gateway_url,
+            "ORCH_GATEWAY_SOCKET": str(self._socket()),
+            "ORCH_TICKET_KEY_FILE": str(self._ticket_key()),
+            "ORCH_SANDBOX_TOOLCHAINS": json.dumps(toolchains()),
+            "ORCH_HEALTH_PORT": "0",
+            "ORCH_READY_FILE": str(ready),
+            **self._settings,
+            **settings,
+        }
+        if self.github_url:
+            env["ORCH_HOSTS_FILE"] = str(self._hosts())
+        self.health_url = self._run(name, ["operator"], env=env, ready=ready)
+
+    def wait_ready(self) -> None:
+        """Until /readyz says so. Raises ProcessError with its last words."""
+        deadline, answer = time.monotonic() + PATIENCE, ""
+        while time.monotonic() < deadline:
+            self.processes["operator"].check()
+            reply = httpx2.get(f"{self.health_url}/readyz")
+            if reply.status_code == 200:
+                return
+            answer = reply.text
+            time.sleep(0.05)
+        raise ProcessError(f"the operator is not ready: {answer}")
+
+    def prepare_cluster(self) -> None:
+        """CRDs, roles, the operator's account, the namespaces."""
+        self.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
+        for namespace in [self.system, *self.namespaces]:
+            self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        for document in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text()):
+            self.apply(_moved(document, self.system))
+
+    def apply(self, *documents: Mapping[str, Any]) -> None:
+        """`kubectl apply` of plain documents. Raises CalledProcessError with what the server said on stderr."""
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run kubectl as the administrator; its output. Raises ProcessError with its complaint."""
+        done = subprocess.run(
+            [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise ProcessError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        """An object as the API server has it; empty when there is none."""
+        text = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text else {}
+
+    def person(self, token: str) -> People:
+        """Somebody on GitHub."""
+        return People(self.github_url, token)
+
+    def repository(self, namespace: str, name: str, repository: str, *, token: str, **spec: Any) -> None:
+        """A Secret and an OrchestratedRepo, as a team would apply them."""
+        meta = {"name": name, "namespace": namespace}
+        data = {"token": base64.b64encode(token.encode()).decode()}
+        self.apply(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {**meta, "name": f"{name}-github"}, "data": data},
+            {
+                "apiVersion": "orch.dev/v1alpha1",
+                "kind": "OrchestratedRepo",
+                "metadata": meta,
+                "spec": {"repository": repository, "host": HOST, "credentialsRef": {"name": f"{name}-github"}, **spec},
+            },
+        )
+
+    def _serve(self, name: str, arguments: list[str]) -> str:
+        ready = self.folder / f"{name}.ready"
+        return self._run(name, [*arguments, "--ready-file", str(ready)], env={}, ready=ready)
+
+    def _run(self, name: str, arguments: list[str], *, env: Mapping[str, str], ready: Path) -> str:
+        orch = Path(sys.executable).with_name("orch")
+        base = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+        base["PATH"] = f"{orch.parent}:{base.get('PATH', '')}"
+        process = Process(
+            name,
+            [str(orch), *arguments],
+            log=self.folder / "logs" / f"{name}.log",
+            env={**base, "NO_PROXY": "*", **env},
+            ready=ready,
+        )
+        self.processes[name] = process
+        process.start()
+        return process.ready_line()
+
+    def _hosts(self) -> Path:
+        entry = {
+            "api_url": self.github_url,
+            "git_url": self.github_url,
+            "web_url": self.github_url,
+            "allow_private": True,
+            "write_interval": 0.02,
+        }
+        path = self.folder / "hosts.yaml"
+        path.write_text(yaml.safe_dump({"hosts": {HOST: entry}}))
+        return path
+
+    def _socket(self) -> Path:
+        """A Unix socket's path may have 107 bytes, and test folders are deep: it lives under the shortest folder."""
+        link = self.folder / "run"
+        if not link.exists():
+            link.symlink_to(tempfile.mkdtemp(prefix="orch-"))
+        return link.readlink() / "gateway.sock"
+
+    def _ticket_key(self) -> Path:
+        path = self.folder / "ticket.key"
+        return path if path.exists() else self._secret("ticket.key", secrets.token_hex(32))
+
+    def _secret(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return path
+
+    def _operator_kubeconfig(self) -> Path:
+        """The administrator's kubeconfig with the operator's own account and nothing more."""
+        path = self.folder / "operator.kubeconfig"
+        if path.exists():
+            return path
+        token = self.kubectl("create", "token", "orch", "-n", self.system, "--duration=24h").strip()
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in config["users"]]
+        self._secret(path.name, yaml.safe_dump(config))
+        return path
+
+
+def toolchains() -> list[str]:
+    """What the sandbox needs of this Python: its virtual environment and the installation that it stands on."""
+    return list(dict.fromkeys([sys.prefix, sys.base_prefix]))
+
+
+def _moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """A manifest in another namespace than `orch-system`, for worlds side by side on one API server."""
+    text = json.dumps(document).replace(SYSTEM, namespace)
+    moved: dict[str, Any] = json.loads(text)
+    if namespace != SYSTEM and "namespace" not in moved["metadata"] and moved["kind"].startswith("ClusterRole"):
+        moved["metadata"]["name"] += f"-{namespace}"
+        if "roleRef" in moved:
+            moved["roleRef"]["name"] += f"-{namespace}"
+    return moved
