@@ -57,7 +57,7 @@ _FENCE = 12.0
 def main(argv: list[str]) -> int:
     """Run the operator until SIGTERM. 0: stopped cleanly; 2: the settings are wrong; 1: it could not go on."""
     if argv:
-        sys.stderr.write("orch operator takes no arguments: settings are ORCH_* variables, see docs/settings.md\n")
+        sys.stderr.write("orch operator takes no arguments: settings are ORCH_* variables, see docs/install.md\n")
         return 2
     try:
         settings = Settings()

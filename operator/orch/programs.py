@@ -35,4 +35,4 @@ def main(argv: list[str] | None = None) -> int:
 def usage() -> str:
     """The list of programs."""
     lines = [f"  {name:<16}{text}" for name, (_, text) in PROGRAMS.items()]
-    return "\n".join(["usage: orch PROGRAM [--help]", *lines, "The verbs for people are `kubectl orch`."]) + "\n"
+    return "\n".join(["usage: orch PROGRAM [--help]", *lines]) + "\n"

@@ -18,7 +18,7 @@ from orch.runtime.audit import setup_logging
 def main(argv: list[str]) -> int:
     """Run the gateway. 0: stopped cleanly; 1: it could not start or go on; 2: the settings are wrong."""
     if argv:
-        return _say(f"takes no arguments: settings are {PREFIX}* variables, see docs/settings.md", 2)
+        return _say(f"takes no arguments: settings are {PREFIX}* variables, see docs/install.md", 2)
     try:
         settings = GatewaySettings()
         setup_logging(settings.log_level, settings.log_format)

@@ -6,6 +6,7 @@ is gone is `Lost`: the next number, no attempt consumed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -103,8 +104,10 @@ async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | No
         start_time=ctx.clock(),
     )
     if known is None:
-        ctx.run.status.steps = [*ctx.run.status.steps[-(_KEPT - 1) :], step]
+        earlier = ctx.run.status.steps
+        ctx.run.status.steps = [*earlier[-(_KEPT - 1) :], step]
         await ctx.save()
+        await _forget_finished(ctx, earlier)
     deadline = timedelta(seconds=work.limits.seconds) + _MARGIN
     digest = step.input_digest or ""
     limit = budget_limit(ctx)
@@ -113,6 +116,13 @@ async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | No
     step.state = StepState.RUNNING
     ctx.lines("step_started", {"step": step.name, "stage": order.stage.value})
     return Waiting(None, f"step {step.name} runs", timedelta(seconds=30))
+
+
+async def _forget_finished(ctx: RunContext, steps: Sequence[Step]) -> None:
+    """Only now, with their ends written: a write that meets a conflict has to find the report again, or it is paid twice."""
+    for step in steps:
+        if step.state not in (StepState.INTENDED, StepState.RUNNING):
+            await ctx.runner.forget(step.name)
 
 
 async def _finish(ctx: RunContext, step: Step, status: StepStatus) -> StepReport | Waiting:
@@ -131,7 +141,6 @@ async def _finish(ctx: RunContext, step: Step, status: StepStatus) -> StepReport
         raise
     step.state, step.reason = StepState.SUCCEEDED, report.outcome.value
     ctx.lines("step_finished", {"step": step.name, "outcome": report.outcome.value, "costUSD": str(step.cost_usd)})
-    await ctx.runner.forget(step.name)
     return interrupted(ctx, step, report) or report
 
 

@@ -58,7 +58,7 @@ def test_an_audit_line_is_written_at_every_level() -> None:
     assert (line["event"], line["level"], line["audit"], line["number"]) == ("pull_request.opened", "audit", True, 7)
 
 
-@pytest.mark.parametrize("name", ["opened", "Run.Started", "run started", "run.", ""])
+@pytest.mark.parametrize("name", ["Run.Started", "run started", "run.", ""])
 def test_an_audit_line_without_a_stable_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no event name"):
         audit.record(name)

@@ -259,3 +259,20 @@ class AdapterReason(Documented):
         "Another object has the name that orch would give. Rename or delete it, then retry the run.",
     )
     LEASE_ENDING = "LeaseEnding", "The operator was about to hand over, so the act was left to the next one."
+    PARENT_MISSING = "ParentMissing", "The merge is the first commit of the branch: there is nothing to go back to."
+    CHANGE_TOO_LARGE = "ChangeTooLarge", "The change is larger than anything a person could judge. Split the issue."
+    PUSH_CONTENDED = "PushContended", "Another push to the branch was going on. Tried again."
+    REQUEST_REFUSED = "RequestRefused", "The host refuses the request; the message holds its words."
+    NOT_FOUND = "NotFound", "Not there, or not visible with this credential: the host answers 404 to both."
+    GATEWAY_UNREACHABLE = "GatewayUnreachable", "The model gateway does not answer. Is it running? Tried again."
+    GATEWAY_FAILED = "GatewayFailed", "The model gateway answers with an error; see its log. Tried again."
+    TICKET_REFUSED = "TicketRefused", "Operator and gateway have different ticket keys. Give both the same file."
+    ARTIFACT_MISSING = "ArtifactMissing", "The artifact store has lost something that the run needs. Retry the run."
+    ARTIFACT_BROKEN = "ArtifactBroken", "An artifact's content is not that of its digest. Retry the run."
+    ARTIFACT_TOO_LARGE = "ArtifactTooLarge", "An artifact is larger than its limit. Split the issue."
+    SANDBOX_UNAVAILABLE = (
+        "SandboxUnavailable",
+        "bubblewrap does not work where the operator runs, so no step is started. The message says what to install.",
+    )
+    STEP_NOT_STARTED = "StepNotStarted", "The host refused to start a process. Tried again."
+    BAD_STEP_NAME = "BadStepName", "The run's name cannot name a folder. Create the run under another name."
