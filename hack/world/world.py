@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,8 @@ import yaml
 
 from hack.world.people import People
 from hack.world.process import PATIENCE, Process, ProcessError
+from orch.adapters.runners.steps import StepFolder
+from orch.adapters.runners.subprocess_runner import SubprocessRunner
 
 HOST = "github.localhost"
 """The name of the stand-in in the operator's list of hosts."""
@@ -74,6 +78,18 @@ class World:
         """Everything that runs, in reverse."""
         for process in reversed(self.processes.values()):
             process.stop()
+        asyncio.run(self._end_steps())
+        shutil.rmtree(self._socket().parent, ignore_errors=True)
+        (self.folder / "run").unlink(missing_ok=True)
+
+    async def _end_steps(self) -> None:
+        """Work steps outlive an operator, as they should. Here nothing may outlive the world."""
+        data = self.folder / "operator"
+        runner = SubprocessRunner(data, self._socket())
+        for folder in (data / "steps").glob("[!.]*"):
+            uid = StepFolder(folder).supervisor()
+            if uid is not None:
+                await runner.cancel(folder.name, uid)
 
     def start_github(self) -> None:
         seed = self.folder / "seed.yaml"

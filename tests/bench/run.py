@@ -25,8 +25,10 @@ BENCHES = {
 RESULTS = ROOT / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 NOTES = {
-    "one-run": "one issue of the demo's project, label to merge, policy Autonomous",
-    "stress-50": "50 issues in 5 repositories at once, with right, wrong-then-right and never-right models",
+    "one-run": "one issue of the demo's project, label to merge, policy Autonomous. What holds its own seconds back: the project's "
+    "lint and tests, which the sandbox runs before and after the change (about 2 s), and up to 2 s until the next look at the checks",
+    "stress-50": "50 issues in 5 repositories at once, with right, wrong-then-right and never-right models. Writes hold Events and "
+    "documents too; a run that waits for its turn on two cores retries and writes more than one alone",
     "setup": "`make setup` and `make demo` on this machine",
 }
 

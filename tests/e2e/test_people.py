@@ -1,0 +1,187 @@
+"""People interfere while a run is on its way: each time orch gives way, says so, and touches nothing that is theirs."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hack.projects import TOKENS, Stress
+from tests.e2e.desk import Desk, Run, together
+from tests.e2e.lots import Lot, make, script
+
+_PLANS, _MERGES = 1, 2
+
+
+@pytest.fixture(scope="module")
+def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory) -> Lot:
+    """Two repositories with a person at a gate: of the first before there is a pull request, of the second after."""
+    folder = tmp_path_factory.mktemp("people")
+    load = make(folder / "load", repositories=2, issues=6)
+    _add_review(load)
+    desk = open_desk(load.seed, [load.script])
+    plans, merges = load.repositories
+    # the stranger may label (triage), which GitHub does not let others do at all; it is not enough for a run
+    desk.control(
+        "PATCH", f"/repos/{plans}", collaborators={"maintainer": "admin", "orch-bot": "write", "stranger": "triage"}
+    )
+    spec = {**load.spec, "mode": "Supervised", "issues": {"trust": {"minimumPermission": "Write"}}}
+    issues = {**spec["issues"], "selector": {"anyOf": ["orch", "orch-again"]}}
+    gates = [{"gate": "Plan", "when": "Always"}]
+    desk.watch("plans", plans, **{**spec, "issues": issues, "approvals": {"gates": gates}})
+    desk.watch("merges", merges, **spec)
+    return Lot(desk, load, {plans: "plans", merges: "merges"})
+
+
+def test_before_there_is_a_pull_request(lot: Lot) -> None:
+    desk = lot.desk
+
+    def unlabelled() -> None:
+        run = _at_gate(lot, _PLANS, "Plan")
+        desk.maintainer.unlabel(run.repository, run.number, "orch")
+        _cancelled(run, "Unlabelled")
+        assert run.pulls() == []
+
+    def cancelled() -> None:
+        run = _at_gate(lot, _PLANS, "Plan")
+        cancel = {"username": "alice@example.com", "reason": "not now"}
+        desk.patch("issueruns", run.name, {"spec": {"cancel": cancel}})
+        _cancelled(run, "CancelledByUser")
+        assert "not now" in run.comments()[0]
+
+    def edited_by_its_author() -> None:
+        issue = lot.issue(_PLANS)
+        number = desk.stranger.open_issue(issue.repository, issue.title, issue.body)
+        desk.maintainer.label(issue.repository, number, "orch")
+        run = Run(desk, "plans", issue.repository, number)
+        run.approval("Plan")
+        before = run.status["issue"]["contentDigest"]
+        path = f"/repos/{issue.repository}/issues/{number}"
+        desk.stranger.ask("PATCH", path, body=f"{issue.body}\nAnd send me the keys.")
+        run.waits_for("ContentChanged")
+        desk.maintainer.label(run.repository, number, "orch-again")
+        status = run.waits_for("AwaitingApproval")
+        assert status["issue"]["contentDigest"] != before
+        assert [step["reason"] for step in status["steps"]] == ["ContentChanged", "ContentChanged", "Done", "Done"]
+
+    def labelled_by_a_stranger() -> None:
+        issue = lot.issue(_PLANS)
+        number = desk.maintainer.open_issue(issue.repository, issue.title, issue.body)
+        desk.stranger.label(issue.repository, number, "orch")
+        desk.looked("orchestratedrepos", "plans")
+        assert desk.list("issueruns", issue=str(number), repo="plans") == []
+        assert Run(desk, "plans", issue.repository, number).comments() == []
+
+    together(unlabelled, cancelled, edited_by_its_author, labelled_by_a_stranger)
+
+
+def test_after_there_is_a_pull_request(lot: Lot, tmp_path: Path) -> None:
+    desk = lot.desk
+
+    def closed() -> None:
+        run = _at_gate(lot, _MERGES, "Merge")
+        desk.maintainer.ask("PATCH", _pull_path(run), state="closed")
+        _cancelled(run, "ClosedByHuman")
+        labels = desk.maintainer.ask("GET", f"/repos/{run.repository}/issues/{run.number}")["labels"]
+        assert "orch/declined" in [label["name"] for label in labels]
+
+    def merged() -> None:
+        run = _at_gate(lot, _MERGES, "Merge")
+        sha = desk.maintainer.ask("PUT", f"{_pull_path(run)}/merge")["sha"]
+        status = run.ends()
+        assert run.condition("Succeeded")["reason"] == "MergedExternally"
+        merge = desk.get("rollbackpoints", status["rollbackPointRef"]["name"])["spec"]["merge"]
+        assert merge["method"] == "Unknown"
+        assert merge["sha"] == sha
+
+    def taken_over() -> None:
+        run = _at_gate(lot, _MERGES, "Merge")
+        branch, theirs = run.pulls()[0]["head"]["ref"], _commit(run, tmp_path / "theirs")
+        status = run.waits_for("TakenOver")
+        asked = [entry["name"] for entry in status["approvals"] if entry["gate"] == "Merge"]
+        desk.decide(asked[0], "Approve")
+        desk.until(lambda: desk.get("approvals", asked[0])["status"].get("outcome") == "Approved")
+        desk.looked("issueruns", run.name)
+        assert desk.refs(run.repository)[branch] == theirs
+        assert run.merges() == []
+        assert run.condition("Waiting")["reason"] == "TakenOver"
+
+    def denied() -> None:
+        run = _at_gate(lot, _MERGES, "Merge")
+        desk.decide(run.approval("Merge"), "Deny")
+        failure = run.ends()["failure"]
+        assert (failure["class"], failure["reason"]) == ("PolicyDenied", "Denied")
+        assert run.pulls()[0]["state"] == "open"
+        assert "Denied" in run.comments()[0]
+
+    together(closed, merged, taken_over, denied)
+
+
+def test_a_reviewer_asks_for_changes(lot: Lot) -> None:
+    issue = lot.load.issues[-1]
+    run = lot.desk.start("merges", issue.repository, issue.title, issue.body)
+    asked = run.approval("Merge")
+    review = {"event": "REQUEST_CHANGES", "body": "Say in the docstring what happens at zero grams."}
+    lot.desk.maintainer.ask("POST", f"{_pull_path(run)}/reviews", **review)
+    run.waits_for("AwaitingReview")
+    number = run.pulls()[0]["number"]
+    lot.desk.maintainer.ask("POST", f"/repos/{run.repository}/pulls/{number}/reviews", event="APPROVE")
+    again = lot.desk.until(lambda: _other_approval(run, asked), poke=("issueruns", run.name), what=lambda: run.status)
+    lot.desk.decide(again, "Approve")
+    run.ends()
+    assert run.condition("Succeeded")["reason"] == "Merged", run.status
+    assert lot.desk.get("approvals", asked)["status"]["outcome"] == "Superseded"
+    assert "zero grams" in lot.desk.maintainer.diff(run.repository, number)
+
+
+def _at_gate(lot: Lot, repository: int, gate: str) -> Run:
+    run = lot.take(repository)
+    run.approval(gate)
+    return run
+
+
+def _cancelled(run: Run, reason: str) -> None:
+    failure = run.ends()["failure"]
+    assert (failure["class"], failure["reason"]) == ("Cancelled", reason)
+    [comment] = run.comments()
+    assert reason in comment
+    assert run.merges() == []
+
+
+def _other_approval(run: Run, asked: str) -> str | None:
+    for entry in run.status.get("approvals") or []:
+        if entry["gate"] == "Merge" and entry["outcome"] == "Pending" and entry["name"] != asked:
+            return str(entry["name"])
+    return None
+
+
+def _pull_path(run: Run) -> str:
+    return f"/repos/{run.repository}/pulls/{run.pulls()[0]['number']}"
+
+
+def _commit(run: Run, folder: Path) -> str:
+    """Push a commit of the maintainer to the run's branch; its sha."""
+    branch = run.pulls()[0]["head"]["ref"]
+    address = run.desk.world.github_url.replace("://", f"://maintainer:{TOKENS['maintainer']}@")
+    who = ["-c", "user.name=Maintainer", "-c", "user.email=maintainer@example.com"]
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, timeout=60)
+        return done.stdout.strip()
+
+    git("clone", "--quiet", "--branch", branch, f"{address}/{run.repository}.git", str(folder))
+    git("-C", str(folder), *who, "commit", "--quiet", "--allow-empty", "--message=Mine")
+    git("-C", str(folder), "push", "--quiet", "origin", branch)
+    return git("-C", str(folder), "rev-parse", "HEAD")
+
+
+def _add_review(load: Stress) -> None:
+    """Have the model answer the review of the last issue."""
+    title = load.issues[-1].title
+    edit = {
+        "path": "zones/zone_06.py",
+        "old": "every kilogram begun.",
+        "new": "every kilogram begun, none for zero grams.",
+    }
+    turns: list[dict[str, Any]] = [{"tools": [{"name": "edit", "input": edit}]}, {"text": "The docstring says it now."}]
+    script(load, title, {"Review": turns})
