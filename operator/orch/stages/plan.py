@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import Gate, PlanStatus
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
@@ -62,7 +64,10 @@ async def _refuted(ctx: RunContext) -> tuple[Feedback, ...]:
 
 
 async def _record(ctx: RunContext, made: Plan) -> None:
-    document = made.model_dump_json(indent=2)
+    issue = ctx.run.status.issue
+    # the snapshot is part of it: an answer given for the old text of an issue never stands for the new one
+    told = {"issue": issue.content_digest if issue else None, **made.model_dump(mode="json")}
+    document = json.dumps(told, indent=2, ensure_ascii=False)
     await ctx.records.keep_document(ctx.run, plan_document(ctx), {"plan.json": document})
     ctx.run.status.plan = PlanStatus(
         digest=await ctx.artifacts.put(document.encode()),
