@@ -43,5 +43,6 @@ def open_desk(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) 
 
         yield open_it
         for desk in desks:
-            unexpected = [line for line in desk.log("operator").splitlines() if "Traceback" in line]
-            assert unexpected == []
+            for name in ("operator", "gateway"):
+                unexpected = [line for line in desk.log(name).splitlines() if "Traceback" in line]
+                assert unexpected == [], name

@@ -46,15 +46,18 @@ class Client:
     async def limit_after_departure(self, seconds: float) -> AsyncIterator[None]:
         """Raises TimeoutError inside when the block still runs so long after the client went away."""
         loop = asyncio.get_running_loop()
+        is_over = False
 
         def start_clock(_: object) -> None:
-            limit.reschedule(loop.time() + seconds)
+            if not is_over:  # a callback that was scheduled already cannot be removed any more
+                limit.reschedule(loop.time() + seconds)
 
         async with asyncio.timeout(None) as limit:
             self._gone.add_done_callback(start_clock)
             try:
                 yield
             finally:
+                is_over = True
                 self._gone.remove_done_callback(start_clock)
 
     def close(self) -> None:
