@@ -1,0 +1,68 @@
+"""What cannot work says so: a condition with the reason and the next step, on that repository alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hack.projects import TOKENS
+from hack.world import HOST
+from tests.e2e.desk import BOT, Desk
+from tests.e2e.lots import Lot, make
+
+
+@pytest.fixture(scope="module")
+def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory) -> Lot:
+    """A repository that works, and an empty one beside it."""
+    load = make(tmp_path_factory.mktemp("credentials") / "load", repositories=1, issues=1)
+    empty = {"owner": "owner", "name": "empty", "collaborators": {"orch-bot": "write"}}
+    seed = {**load.seed, "repos": [*load.seed["repos"], empty]}
+    return Lot(open_desk(seed, [load.script]), load, {load.repositories[0]: "works"})
+
+
+def test_each_says_what_is_wrong_and_the_others_go_on(lot: Lot) -> None:
+    desk, works = lot.desk, lot.load.repositories[0]
+    desk.world.repository(desk.namespace, "badtoken", works, token="ghp_nobody_has_this")
+    desk.world.repository(desk.namespace, "unknown", "owner/nowhere", token=TOKENS[BOT])
+    desk.world.repository(desk.namespace, "empty", "owner/empty", token=TOKENS[BOT])
+    desk.world.repository(desk.namespace, "reader", works, token=TOKENS["stranger"])
+    _apply(desk, "nosecret", works, credentialsRef={"name": "nowhere"})
+    _apply(desk, "nohost", works, credentialsRef={"name": "empty-github"}, host="github.example.com")
+    for name, reason in {
+        "badtoken": "BadCredentials",
+        "unknown": "RepositoryNotFound",
+        "empty": "RepositoryEmpty",
+        "reader": "Forbidden",
+        "nosecret": "CredentialsMissing",
+        "nohost": "HostNotAllowed",
+    }.items():
+        ready = desk.until(
+            lambda name=name: _refused(desk, name), what=lambda name=name: desk.get("orchestratedrepos", name)
+        )
+        assert (ready["status"], ready["reason"]) == ("False", reason), name
+        assert len(ready["message"]) > 20
+        assert "ghp_" not in ready["message"]
+    desk.watch("works", works, **lot.load.spec)
+    assert lot.take().ends()["completionTime"]
+
+
+def test_a_token_that_is_put_right_is_used_without_a_restart(lot: Lot) -> None:
+    desk, works = lot.desk, lot.load.repositories[0]
+    desk.world.repository(desk.namespace, "rotated", works, token="ghp_too_old", mode="Manual")
+    desk.until(lambda: _refused(desk, "rotated"))
+    desk.world.repository(desk.namespace, "rotated", works, token=TOKENS[BOT], mode="Manual")
+    desk.until(
+        lambda: desk.condition("orchestratedrepos", "rotated", "Ready").get("status") == "True",
+        poke=("orchestratedrepos", "rotated"),
+    )
+    assert desk.condition("orchestratedrepos", "rotated", "CredentialsReady")["status"] == "True"
+
+
+def _refused(desk: Desk, name: str) -> dict[str, Any] | None:
+    ready = desk.condition("orchestratedrepos", name, "Ready")
+    return ready if ready.get("status") == "False" else None
+
+
+def _apply(desk: Desk, name: str, repository: str, **spec: Any) -> None:
+    meta = {"name": name, "namespace": desk.namespace}
+    body = {"repository": repository, "host": HOST, **spec}
+    desk.world.apply({"apiVersion": "orch.dev/v1alpha1", "kind": "OrchestratedRepo", "metadata": meta, "spec": body})
