@@ -1,4 +1,4 @@
-"""Times in which nothing is merged. Called by the merge stage and by `explain`."""
+"""Times in which nothing is merged. Called by the merge stage."""
 
 from __future__ import annotations
 

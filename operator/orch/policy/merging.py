@@ -1,6 +1,6 @@
 """May this pull request be merged now? Every gate with its verdict, and what follows from all of them.
 
-Called by the merge stage just before the merge, and by `kubectl orch explain`, which prints the gates. It decides on
+Called by the merge stage just before the merge; it names every gate, not only the one that decides. It decides on
 facts only; the merge itself carries the head sha, so that GitHub refuses when a fact is old.
 """
 

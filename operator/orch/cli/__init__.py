@@ -1,0 +1,12 @@
+"""`kubectl orch`: what people ask and order on a terminal. No decision of the control loop belongs here."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """The console script `kubectl-orch`. Exit codes: see `orch.cli.app`. Never shows a traceback."""
+    from orch.cli.app import run  # imported late, so that `import orch.cli` costs nothing
+
+    return run(sys.argv[1:])

@@ -1,0 +1,90 @@
+"""The verbs that need no server, and what a person gets who types them wrongly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orch.api.validate import validate
+from orch.cli.app import run
+from orch.cli.documents import documents
+from orch.cli.init import default_name
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = "apiVersion: orch.dev/v1alpha1\nkind: OrchestratedRepo\nmetadata: {name: web}\nspec:\n  repository: acme/web\n"
+CREDENTIALS = "  credentialsRef: {name: s}\n"
+
+
+@pytest.mark.parametrize("repository", ["acme/web", "acme/My_App", "acme/___", "acme/" + "x" * 100])
+def test_what_init_prints_is_valid(repository: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", repository, "-n", "team-a"]) == 0
+    printed = capsys.readouterr().out
+    assert validate(yaml.safe_load(printed)) == []
+    assert f"kubectl create secret generic {default_name(repository)}-github -n team-a" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["init", "web"], ["init", "a/b", "-n", "a; rm"], ["init", "a/b", "--name", "X"], ["nothing"], ["run", "x"]],
+)
+def test_wrong_use_is_two_and_no_traceback(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "samples").glob("*.yaml")), ids=lambda p: p.name)
+def test_the_samples_are_valid(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", str(path)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("is valid")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(GOOD + CREDENTIALS + "  mod: Manual\n", ":7: spec.mod: unknown field", id="unknown field"),
+        pytest.param(GOOD, ":4: spec.credentialsRef: is required", id="missing: the line of its parent"),
+        pytest.param(
+            GOOD + CREDENTIALS + "  mode: Manual\n  mode: Manual\n", "spec.mode: is written twice", id="twice"
+        ),
+        pytest.param(
+            GOOD + CREDENTIALS + "---\n" + GOOD, ":11: spec.credentialsRef: is required", id="the second document"
+        ),
+        pytest.param("a: [", ":1: no YAML", id="no YAML"),
+        pytest.param("a: &x [*x]", "aliases that never end", id="itself"),
+        pytest.param("", "holds no document", id="empty"),
+        pytest.param("- 1", "must be a mapping", id="a list"),
+        pytest.param("kind: Secret\napiVersion: v1", "is no kind of orch", id="a stranger"),
+    ],
+)
+def test_validate_says_where(text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "repo.yaml"
+    file.write_text(text)
+    assert run(["validate", str(file)]) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", str(tmp_path / "none.yaml")]) == 2
+    assert "cannot read" in capsys.readouterr().err
+
+
+def test_an_alias_bomb_ends() -> None:
+    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+    lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(yaml.YAMLError):
+        documents("\n".join(lines))
+
+
+def test_a_time_stays_a_string() -> None:
+    (document,) = documents("t: 2026-01-31T12:00:00Z")
+    assert document.value == {"t": "2026-01-31T12:00:00Z"}
+
+
+def test_help_imports_no_client() -> None:
+    code = "import sys; from orch.cli.app import run; run(['--help']); sys.exit(bool({'kubernetes','kopf'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0
