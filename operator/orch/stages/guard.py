@@ -15,6 +15,7 @@ from orch.policy.risk import assess
 from orch.stages import texts
 from orch.stages.base import branch, pin_base
 from orch.stages.contract import Done, Outcome, RunContext
+from orch.stages.documents import keep
 from orch.stages.implement import latest_change
 from orch.stages.work import read_input, read_report
 
@@ -79,7 +80,7 @@ async def _judge(ctx: RunContext, step: Step, report: StepReport, head: str) -> 
     for finding in findings:
         ctx.lines("safety_violation", {"guard": finding.guard, "action": finding.action, "path": finding.path})
     patch = await ctx.git.patch(ctx.remote, base=base, sha=head)
-    await ctx.records.keep_document(ctx.run, texts.diff_key(step.name), {"change.diff": patch})
+    await keep(ctx, texts.diff_key(step.name), "change.diff", patch)
     if verdict(findings) is GuardAction.DENY:
         first = findings[0]
         raise PolicyDenied(

@@ -12,9 +12,10 @@ from orch.policy.risk import assess
 from orch.policy.text import cut, one_line, plain
 from orch.stages.base import learnt, pin_base, replans
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
+from orch.stages.documents import keep
 from orch.stages.gates import Question, ask
 from orch.stages.reports import refuse
-from orch.stages.work import INPUT_LIMIT, Order, perform, read_report
+from orch.stages.work import INPUT_LIMIT, Order, perform, read_report, steps_of
 
 
 async def plan(ctx: RunContext) -> Outcome:
@@ -49,8 +50,8 @@ async def plan_text(ctx: RunContext) -> str:
 
 
 def plan_document(ctx: RunContext) -> str:
-    """`plan-<n>`: the document of the n-th plan."""
-    return f"plan-{len(replans(ctx)) + 1}"
+    """`plan-<n>`: what the n-th plan step gave back. Documents are immutable, so a new plan needs a new name."""
+    return f"plan-{steps_of(ctx.run, StepStage.PLAN)[-1].attempt}"
 
 
 async def _refuted(ctx: RunContext) -> tuple[Feedback, ...]:
@@ -68,12 +69,13 @@ async def _record(ctx: RunContext, made: Plan) -> None:
     # the snapshot is part of it: an answer given for the old text of an issue never stands for the new one
     told = {"issue": issue.content_digest if issue else None, **made.model_dump(mode="json")}
     document = json.dumps(told, indent=2, ensure_ascii=False)
-    await ctx.records.keep_document(ctx.run, plan_document(ctx), {"plan.json": document})
+    kept = await keep(ctx, plan_document(ctx), "plan.json", document)
     ctx.run.status.plan = PlanStatus(
         digest=await ctx.artifacts.put(document.encode()),
         summary=one_line(made.summary, limit=1024),
         files=[one_line(path, limit=256) for path in made.files[:50]],
         confidence_percent=made.confidence_percent,
+        artifact=kept,
     )
 
 
@@ -84,6 +86,6 @@ def _question(ctx: RunContext) -> Question:
         title=f"Plan for issue #{ctx.run.spec.issue_number}",
         facts={"plan_digest": stated.digest if stated else None},
         risk=assess(None, complexity=analysis.complexity if analysis else None).risk,
-        artifact=f"{ctx.run.metadata.name}-{plan_document(ctx)}",
+        artifact=stated.artifact.name if stated and stated.artifact else None,
         assessment=(stated.summary if stated else None) or "",
     )

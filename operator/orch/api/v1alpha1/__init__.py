@@ -71,7 +71,6 @@ from orch.api.v1alpha1.orchestratedrepo import (
     RateLimitStatus,
     RepositoryStatus,
     RunsStatus,
-    TotalsStatus,
     Visibility,
 )
 from orch.api.v1alpha1.orchestratedrepo_intake import (
@@ -222,7 +221,6 @@ __all__ = [
     "Target",
     "TargetKind",
     "TimeoutsSpec",
-    "TotalsStatus",
     "Trigger",
     "TriggerType",
     "TrustSpec",

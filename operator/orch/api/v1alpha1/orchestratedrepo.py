@@ -13,7 +13,7 @@ from orch.api.v1alpha1.common import KubeObject, LocalRef, Model, ReconciledStat
 from orch.api.v1alpha1.markers import Rule, immutable
 from orch.api.v1alpha1.orchestratedrepo_intake import ConcurrencySpec, IssuesSpec, ModelSpec, PipelineSpec
 from orch.api.v1alpha1.orchestratedrepo_policy import ApprovalsSpec, BudgetSpec, GuardsSpec, MergeSpec, PublishSpec
-from orch.api.v1alpha1.types import BranchName, Count, Digest, Duration, LongCount, Time, at_least, at_most, text
+from orch.api.v1alpha1.types import BranchName, Count, Digest, Duration, Time, at_least, at_most, text
 from orch.api.v1alpha1.vocabulary import Mode
 
 RepositoryName = Annotated[str, text(140, 3, r"^[A-Za-z0-9]([A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}$")]
@@ -119,19 +119,6 @@ class RunsStatus(StatusModel):
     """Pull requests of orch that are open."""
 
 
-class TotalsStatus(StatusModel):
-    """What has been so far."""
-
-    started: LongCount = 0
-    """Runs that were started."""
-    merged: LongCount = 0
-    """Runs whose pull request was merged."""
-    failed: LongCount = 0
-    """Runs that ended without a merge."""
-    rejected: LongCount = 0
-    """Runs whose issue policy refused."""
-
-
 class RateLimitStatus(StatusModel):
     """The host's quota for this credential, written at most once in five minutes."""
 
@@ -154,8 +141,6 @@ class OrchestratedRepoStatus(ReconciledStatus):
     """Digest of the effective policy; an approval given under another one does not count."""
     runs: RunsStatus = Field(default_factory=RunsStatus)
     """What is going on now."""
-    totals: TotalsStatus = Field(default_factory=TotalsStatus)
-    """What has been so far."""
     rate_limit: RateLimitStatus | None = None
     """The host's quota for this credential."""
 

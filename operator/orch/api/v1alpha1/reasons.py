@@ -27,11 +27,6 @@ class OrchestratedRepoCondition(Documented):
 
     READY = "Ready", "Whether runs can start: the repository is there, the credential works, nothing is stalled."
     CREDENTIALS_READY = "CredentialsReady", "Whether the Secret holds a credential that the host accepts."
-    CHECKS_READABLE = (
-        "ChecksReadable",
-        "Whether the credential may read check runs; if not, only commit statuses count.",
-    )
-    STALLED = "Stalled", "True when only a person can go on: runs of the repository wait, nothing is written."
 
 
 class OrchestratedRepoReason(Documented):
@@ -61,7 +56,6 @@ class OrchestratedRepoReason(Documented):
     )
     BRANCH_NOT_FOUND = "BranchNotFound", "The repository has no branch spec.baseBranch. Correct it, or push the branch."
     HOST_NOT_ALLOWED = "HostNotAllowed", "spec.host is not in the operator's list of hosts. Ask who runs the operator."
-    CLAIMED_ELSEWHERE = "ClaimedElsewhere", "Another OrchestratedRepo has this repository. Delete one of them."
     INVALID_SPEC = (
         "InvalidSpec",
         "The spec asks for something that cannot be, e.g. a freeze without an end. The message says what.",
@@ -73,11 +67,6 @@ class OrchestratedRepoReason(Documented):
     UNREACHABLE = (
         "Unreachable",
         "The host does not answer. Tried again with growing pauses; check network and status page.",
-    )
-    CHECK_RUNS_READABLE = "CheckRunsReadable", "Check runs and commit statuses can be read. Nothing to do."
-    CHECK_RUNS_FORBIDDEN = (
-        "CheckRunsForbidden",
-        "The token may not read check runs, so only commit statuses count. Grant it `checks: read`.",
     )
     PROGRESSING = "Progressing", "The operator is looking at the repository. Wait a moment."
 
