@@ -47,8 +47,8 @@ def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory
 
 
 def test_hostile_issues_are_worked_on_as_data(lot: Lot) -> None:
-    def scene(name: str, body: str) -> Callable[[], None]:
-        issue = lot.issue()
+    def scene(number: int, name: str, body: str) -> Callable[[], None]:
+        issue = lot.load.issues[number]
 
         def play() -> None:
             run = lot.desk.start("hostile", issue.repository, issue.title, body)
@@ -59,15 +59,15 @@ def test_hostile_issues_are_worked_on_as_data(lot: Lot) -> None:
         play.__name__ = name
         return play
 
-    together(*(scene(name, body) for name, body in _BODIES.items()))
+    together(*(scene(number, *entry) for number, entry in enumerate(_BODIES.items())))
 
 
 def test_hostile_models_end_with_a_reason(lot: Lot) -> None:
-    def scene(name: str, reason: str) -> Callable[[], None]:
-        run_of = lot.issue()
+    def scene(number: int, name: str, reason: str) -> Callable[[], None]:
+        issue = lot.load.issues[number]
 
         def play() -> None:
-            run = lot.desk.start("hostile", run_of.repository, run_of.title, run_of.body)
+            run = lot.desk.start("hostile", issue.repository, issue.title, issue.body)
             failure = run.ends()["failure"]
             assert failure["reason"] == reason, failure
             assert failure["message"]
@@ -78,11 +78,13 @@ def test_hostile_models_end_with_a_reason(lot: Lot) -> None:
         play.__name__ = name
         return play
 
-    together(*(scene(name, reason) for name, (_, reason) in _MODELS.items()))
+    cases = enumerate(_MODELS.items(), len(_BODIES))
+    together(*(scene(number, name, reason) for number, (name, (_, reason)) in cases))
 
 
 def test_a_workflow_file_is_asked_about_before_the_push(lot: Lot) -> None:
-    run = lot.take()
+    issue = lot.load.issues[-1]
+    run = lot.desk.start("hostile", issue.repository, issue.title, issue.body)
     asked = run.approval("Publish")
     assert run.pulls() == []
     assert not _is_pushed(run)

@@ -193,10 +193,10 @@ class GitHubForge:
     async def _is_empty(self, branch: str) -> bool:
         """Whether there is no commit. GitHub's `size` is 0 for small repositories as well.
 
-        REST "Get a reference": 409 for an empty repository, 404 for one whose default branch was never pushed."""
+        REST "Get a branch", whose answer `branch_rules` needs as well."""
         try:
-            await self._rest.get(f"{self._path}/git/ref/heads/{_in_path(branch)}")
-        except (NotFound, translate.Refused):
+            await self._rest.get(f"{self._path}/branches/{_in_path(branch)}")
+        except NotFound:
             return True
         return False
 
