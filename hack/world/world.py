@@ -225,7 +225,11 @@ class World:
             "git_url": self.github_url,
             "web_url": self.github_url,
             "allow_private": True,
+            # a stand-in has no neighbours to protect; its own limits are tested where they are meant
             "write_interval": 0.02,
+            "points_per_minute": 100_000,
+            "content_per_minute": 10_000,
+            "content_per_hour": 100_000,
         }
         path = self.folder / "hosts.yaml"
         path.write_text(yaml.safe_dump({"hosts": {HOST: entry}}))

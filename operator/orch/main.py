@@ -181,7 +181,7 @@ def _contexts(settings: Settings, kube: Kube, runs: Store[IssueRun], index: RunI
     return Contexts(
         kube=kube,
         runs=runs,
-        forges=GitHubForges(load_hosts(settings.hosts_file)),
+        forges=GitHubForges(load_hosts(settings.hosts_file), fence=lambda: _check_lease(lease)),
         git=MirrorGit(settings.data_dir),
         runner=SubprocessRunner(
             settings.data_dir,

@@ -95,9 +95,11 @@ class Desk:
 
     def looked(self, plural: str, name: str) -> None:
         """Until the operator has looked at the object once more, and at GitHub for it."""
-        self.poke(plural, name)
-        wanted = self.get(plural, name)["metadata"]["annotations"]["orch.dev/requestedAt"]
-        self.until(lambda: self.get(plural, name)["status"].get("lastHandledReconcileAt", "") >= wanted)
+        wanted = datetime.now(UTC).isoformat()
+        # asked again and again, for somebody else's earlier request may take the place of ours
+        self.until(
+            lambda: self.get(plural, name)["status"].get("lastHandledReconcileAt", "") >= wanted, poke=(plural, name)
+        )
 
     def condition(self, plural: str, name: str, kind: str) -> dict[str, Any]:
         """A condition of an object; empty when it has none of this type."""

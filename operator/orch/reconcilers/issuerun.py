@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orch.api.conditions import find_condition, set_condition
-from orch.api.v1alpha1 import FailureClass, IssueRun, OrchestratedRepo, RunStage
+from orch.api.v1alpha1 import FailureClass, IssueRun, OrchestratedRepo, RunStage, StepState
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import (
     BudgetExhausted,
@@ -85,6 +85,7 @@ class IssueRunReconciler:
                 return await end(ctx, None)
             _check_time(ctx)
             outcome = await interference(ctx) or await _walk(ctx)
+            _recovered(run)
             return await end(ctx, None) if isinstance(outcome, Done) else _show(run, outcome, now)
         except KubeError:
             raise
@@ -129,6 +130,12 @@ def _pause(run: IssueRun, err: OrchError, now: datetime) -> Waiting | None:
             return Waiting(None, f"trying again: {err.message}", pause)
         case _:
             return None
+
+
+def _recovered(run: IssueRun) -> None:
+    """Failures count in a row. A step that was only started anew is no success yet: it may fail as the one before."""
+    if not any(step.state in (StepState.INTENDED, StepState.RUNNING) for step in run.status.steps):
+        run.status.attempts.transient, run.status.next_attempt_time = 0, None
 
 
 def _final(err: OrchError) -> OrchError:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from orch.api.v1alpha1 import StepState
+from orch.api.v1alpha1 import Step, StepState
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.api.work import Feedback, StepOutcome, StepStage
+from orch.errors import OrchError
 from orch.policy.text import one_line
 from orch.stages.base import branch
 from orch.stages.contract import Again, Outcome, RunContext, Waiting
 from orch.stages.implement import is_change
 from orch.stages.plan import plan_text
+from orch.stages.reports import is_parked
 from orch.stages.work import Order, perform, steps_of
 
 _COUNTERS = {StepStage.CHECKS: "checks_fix", StepStage.REVIEW: "review_fix", StepStage.CONFLICT: "conflict_fix"}
@@ -24,12 +26,24 @@ _COUNTERS = {StepStage.CHECKS: "checks_fix", StepStage.REVIEW: "review_fix", Ste
 def starts(ctx: RunContext, stage: StepStage) -> bool:
     """Whether `fix` would start a step now: only then is its feedback read, so only then is it worth a request."""
     used = getattr(ctx.run.status.attempts, _COUNTERS[stage]) or 0
-    return not _is_running(ctx, stage) and used < getattr(ctx.repo.spec.pipeline.attempts, _COUNTERS[stage])
+    allowed = getattr(ctx.repo.spec.pipeline.attempts, _COUNTERS[stage])
+    return not _is_running(ctx, stage) and (_goes_on(ctx, stage) or used < allowed)
+
+
+def _newest(ctx: RunContext, stage: StepStage) -> Step | None:
+    steps = steps_of(ctx.run, stage)
+    return steps[-1] if steps else None
 
 
 def _is_running(ctx: RunContext, stage: StepStage) -> bool:
-    steps = steps_of(ctx.run, stage)
-    return bool(steps) and steps[-1].state in (StepState.INTENDED, StepState.RUNNING)
+    step = _newest(ctx, stage)
+    return step is not None and step.state in (StepState.INTENDED, StepState.RUNNING)
+
+
+def _goes_on(ctx: RunContext, stage: StepStage) -> bool:
+    """Whether the next step only replaces one that was lost or cut short by money: that is the same attempt."""
+    step = _newest(ctx, stage)
+    return step is not None and (step.state is StepState.LOST or is_parked(step))
 
 
 async def fix(
@@ -39,13 +53,11 @@ async def fix(
     counter = _COUNTERS[stage]
     used = getattr(ctx.run.status.attempts, counter) or 0
     allowed = getattr(ctx.repo.spec.pipeline.attempts, counter)
-    running = _is_running(ctx, stage)
-    if not running and used >= allowed:
+    counts = not _is_running(ctx, stage) and not _goes_on(ctx, stage)
+    if counts and used >= allowed:
         what = "; ".join(one_line(item.source, limit=100) for item in feedback[:5])
         message = f"{used} of {allowed} {stage.value.lower()} fixes are used up ({what}): mend it by hand, close the PR, or cancel"
         return Waiting(WaitingReason.AWAITING_HUMAN, message, timedelta(minutes=1))
-    if not running:
-        setattr(ctx.run.status.attempts, counter, used + 1)
     record = branch(ctx)
     order = Order(
         stage=stage,
@@ -56,7 +68,15 @@ async def fix(
         plan=await plan_text(ctx),
         feedback=feedback,
     )
-    report = await perform(ctx, order)
+    before = _newest(ctx, stage)
+    if counts:
+        setattr(ctx.run.status.attempts, counter, used + 1)  # saved together with the step that it counts
+    try:
+        report = await perform(ctx, order)
+    except OrchError:
+        if _newest(ctx, stage) is before:  # nothing was started
+            setattr(ctx.run.status.attempts, counter, used)
+        raise
     if isinstance(report, Waiting):
         return report
     if is_change(report):

@@ -101,7 +101,7 @@ async def consume(ctx: RunContext, gate: Gate) -> None:
 def _answer(ctx: RunContext, approval: Approval) -> Outcome:
     gate, name, status = approval.spec.gate, approval.metadata.name, approval.status
     outcome = status.outcome or ApprovalOutcome.PENDING
-    if outcome is ApprovalOutcome.APPROVED and status.valid_until and ctx.clock() > status.valid_until:
+    if outcome is ApprovalOutcome.APPROVED and status.valid_until and ctx.clock() >= status.valid_until:
         outcome = ApprovalOutcome.EXPIRED
     _note(ctx, gate, name, outcome)
     if outcome is ApprovalOutcome.APPROVED:
@@ -116,6 +116,10 @@ def _answer(ctx: RunContext, approval: Approval) -> Outcome:
     )
     if outcome is ApprovalOutcome.EXPIRED:
         message = f"Approval {name} has expired and onExpiry is Hold: delete it to be asked again, or cancel the run"
+    if (
+        outcome is ApprovalOutcome.SUPERSEDED
+    ):  # its name is its content's, so it cannot be asked a second time beside it
+        message = f"Approval {name} was superseded, and its content is back: delete it to be asked again"
     return Waiting(WaitingReason.AWAITING_APPROVAL, message)
 
 

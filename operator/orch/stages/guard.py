@@ -10,7 +10,7 @@ from orch.api.v1alpha1 import ChangeStatus, Finding, GuardAction, Step
 from orch.api.work import StepReport
 from orch.errors import PolicyDenied, Terminal
 from orch.policy.guards import Finding as FoundByGuard
-from orch.policy.guards import evaluate, verdict
+from orch.policy.guards import evaluate
 from orch.policy.risk import assess
 from orch.stages import texts
 from orch.stages.base import branch, pin_base
@@ -29,6 +29,7 @@ async def guard(ctx: RunContext) -> Outcome:
         raise Terminal("ChangeMissing", "the run has lost the record of its change: retry it")
     change = ctx.run.status.change
     if change is not None and change.step == step.name:
+        _refuse(change)
         return Done()
     report = await read_report(ctx, step)
     head = await _build(ctx, step, report)
@@ -67,6 +68,9 @@ async def _judge(ctx: RunContext, step: Step, report: StepReport, head: str) -> 
     findings = evaluate(diff, ctx.repo.spec.guards)
     analysis = ctx.run.status.analysis
     risk = assess(diff, findings, complexity=analysis.complexity if analysis else None)
+    patch = await ctx.git.patch(ctx.remote, base=base, sha=head)
+    await keep(ctx, texts.diff_key(step.name), "change.diff", patch)
+    # Recorded last: a change that is recorded counts as judged, and whatever fails above has to be done again.
     ctx.run.status.change = ChangeStatus(
         step=step.name,
         digest=diff.digest,
@@ -79,13 +83,15 @@ async def _judge(ctx: RunContext, step: Step, report: StepReport, head: str) -> 
     record.head_sha = head
     for finding in findings:
         ctx.lines("safety_violation", {"guard": finding.guard, "action": finding.action, "path": finding.path})
-    patch = await ctx.git.patch(ctx.remote, base=base, sha=head)
-    await keep(ctx, texts.diff_key(step.name), "change.diff", patch)
-    if verdict(findings) is GuardAction.DENY:
-        first = findings[0]
-        raise PolicyDenied(
-            "GuardViolation", f"guard {first.guard} refuses {first.path or 'the change'}: {first.message}"
-        )
+    _refuse(ctx.run.status.change)
+
+
+def _refuse(change: ChangeStatus) -> None:
+    """Raise PolicyDenied for a change with a finding that policy forbids, at each look: findings are gravest first."""
+    denied = next((finding for finding in change.findings if finding.action is GuardAction.DENY), None)
+    if denied is not None:
+        text = f"guard {denied.guard} refuses {denied.path or 'the change'}: {denied.message}"
+        raise PolicyDenied("GuardViolation", text)
 
 
 def _recorded(finding: FoundByGuard) -> Finding:

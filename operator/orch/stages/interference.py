@@ -122,6 +122,8 @@ async def _start_over(ctx: RunContext) -> None:
     if status.pull_request is not None:
         return
     status.analysis = status.plan = status.change = None
+    if status.branch is not None:
+        status.branch.head_sha = status.branch.expected_sha  # a commit that nobody saw is no parent of what comes
     for step in status.steps:
         if step.state in (StepState.INTENDED, StepState.RUNNING):
             if step.runner_uid is not None:
@@ -133,9 +135,9 @@ async def _start_over(ctx: RunContext) -> None:
 async def _relabelled(ctx: RunContext) -> bool:
     """Whether a trusted person has put a selector label on since the snapshot: they saw the new text."""
     taken = ctx.run.status.issue.content_time if ctx.run.status.issue else None
-    wanted = set(ctx.repo.spec.issues.selector.any_of or ())
+    wanted = {label.casefold() for label in ctx.repo.spec.issues.selector.any_of}
     for event in reversed(await ctx.forge.label_events(ctx.run.spec.issue_number)):
-        if event.added and event.label in wanted and taken is not None and event.time > taken:
+        if event.added and event.label.casefold() in wanted and taken is not None and event.time > taken:
             permission = await ctx.forge.permission(event.actor)
             return is_trusted(event.actor, permission, ctx.repo.spec.issues.trust)
     return False

@@ -55,9 +55,14 @@ def interrupted(ctx: RunContext, step: Step, report: StepReport) -> Waiting | No
     return None
 
 
+def is_parked(step: Step) -> bool:
+    """Whether the step was cut short by money."""
+    return (step.reason or "").startswith(_PARKED)
+
+
 def parked(ctx: RunContext, step: Step | None) -> Waiting | None:
     """Waiting while the run's budget is the one that was already too small for its last step."""
-    if step is None or not (step.reason or "").startswith(_PARKED):
+    if step is None or not is_parked(step):
         return None
     limit = budget_limit(ctx)
     if str(limit) != (step.reason or "").removeprefix(_PARKED):

@@ -117,7 +117,7 @@ def _next(run: IssueRun) -> str:
 
 def _findings(run: IssueRun) -> list[str]:
     found = (run.status.change and run.status.change.findings) or []
-    return [f"- guard {item.guard} ({item.action}): `{one_line(item.path or '', limit=120)}`" for item in found[:10]]
+    return [f"- guard {item.guard} ({item.action}): {render_title(item.path or '', limit=120)}" for item in found[:10]]
 
 
 def _facts(run: IssueRun) -> list[str]:

@@ -27,6 +27,9 @@ async def _record_point(ctx: RunContext) -> None:
     by_us = any(effect.key == ours for effect in run.status.effects)
     method = ctx.repo.spec.merge.method if by_us else MergeMethod.UNKNOWN
     facts = await ctx.git.merged(ctx.remote, sha=sha, base=record.base_sha or "")
+    # A squash or a merge is one commit; what else is new since our base is other people's, not to be undone with it.
+    one = method in (MergeMethod.SQUASH, MergeMethod.MERGE)
+    commits = [sha] if one else list(facts.commits)[:100]
     point = RollbackPoint(
         metadata=ObjectMeta(
             name=f"{ctx.repo.metadata.name}-{pull.number if pull else 0}",
@@ -39,9 +42,7 @@ async def _record_point(ctx: RunContext) -> None:
             base_branch=record.base_branch or "main",
             pull_request_number=pull.number if pull else None,
             description=(run.status.issue and run.status.issue.title) or "",
-            merge=MergeRecord(
-                method=method, sha=sha, parent_sha=facts.parent, commits=list(facts.commits)[:100], time=facts.time
-            ),
+            merge=MergeRecord(method=method, sha=sha, parent_sha=facts.parent, commits=commits, time=facts.time),
         ),
     )
     await ctx.records.record_rollback_point(point)

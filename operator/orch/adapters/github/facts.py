@@ -1,4 +1,4 @@
-"""GitHub's JSON as the facts of `orch.ports`. Pure; missing fields of hostile or old servers raise Transient upstream."""
+"""GitHub's JSON as the facts of `orch.ports`. Pure; called through `rest.Answer.read`, which says what a missing field means."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def repository(document: dict[str, Any], *, empty: bool) -> RepositoryFacts:
 
 
 def permission(document: dict[str, Any]) -> Permission:
-    """REST "Get repository permissions for a user": `role_name` tells triage and maintain apart, `permission` does not."""
+    """REST "Get repository permissions for a user". `role_name` tells triage and maintain apart; an organisation's own role
+    is known by its base, which is what `permission` says."""
     role = _ROLES.get(str(document.get("role_name")))
     return role if role is not None else _ROLES.get(str(document.get("permission")), Permission.NONE)
 
@@ -56,8 +57,17 @@ def issue(document: dict[str, Any]) -> Issue:
     )
 
 
-def label_event(document: dict[str, Any]) -> LabelEvent:
-    """REST "List issue events", of type labeled or unlabeled."""
+def no_pull(document: dict[str, Any]) -> Issue | None:
+    """The issue; None for a pull request, which GitHub's lists of issues hold as well."""
+    return None if "pull_request" in document else issue(document)
+
+
+def label_events(documents: Iterable[dict[str, Any]]) -> list[LabelEvent]:
+    """REST "List issue events": those of type labeled and unlabeled, in GitHub's order."""
+    return [_label_event(entry) for entry in documents if entry["event"] in ("labeled", "unlabeled")]
+
+
+def _label_event(document: dict[str, Any]) -> LabelEvent:
     return LabelEvent(
         id=str(document["id"]),
         actor=login(document.get("actor")),
@@ -76,6 +86,16 @@ def comment(document: dict[str, Any]) -> Comment:
         time=time(document["created_at"]),
         url=document["html_url"],
     )
+
+
+def own_pull(documents: Iterable[dict[str, Any]]) -> Pull | None:
+    """The newest pull request of a list whose head is in the base's own repository: a fork may have branches of any name."""
+    own = [entry for entry in documents if _repository_id(entry["head"]) == _repository_id(entry["base"])]
+    return max((pull(entry) for entry in own), key=lambda found: found.number, default=None)
+
+
+def _repository_id(end: dict[str, Any]) -> object:
+    return (end.get("repo") or {}).get("id")
 
 
 def pull(document: dict[str, Any]) -> Pull:
@@ -130,12 +150,19 @@ def newest_runs(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def latest_reviews(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The newest deciding review of each person; a later comment takes nothing back."""
-    latest: dict[str, dict[str, Any]] = {}
-    for document in documents:  # oldest first
+    """Of each person the newest review that decides and the comments after it (which take nothing back), oldest first."""
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for document in sorted((entry for entry in documents if entry.get("submitted_at")), key=_age):
+        person = kept.setdefault(login(document.get("user")), [])
         if document["state"] in _DECIDING:
-            latest[login(document.get("user"))] = document
-    return [document for document in latest.values() if document["state"] != "DISMISSED"]
+            person[:] = [document]
+        elif document["state"] == "COMMENTED":
+            person.append(document)
+    return sorted((document for person in kept.values() for document in person), key=_age)
+
+
+def _age(document: dict[str, Any]) -> tuple[datetime, int]:
+    return time(document["submitted_at"]), int(document["id"])
 
 
 def review(document: dict[str, Any], lines: Iterable[dict[str, Any]]) -> Review:
@@ -148,8 +175,13 @@ def review(document: dict[str, Any], lines: Iterable[dict[str, Any]]) -> Review:
         body=document.get("body") or "",
         sha=document.get("commit_id") or "",
         time=time(document["submitted_at"]),
-        comments=tuple(f"{entry['path']}:{entry.get('line') or '?'}: {entry['body']}" for entry in mine),
+        comments=tuple(f"{entry['path']}:{_line(entry)}: {entry.get('body') or ''}" for entry in mine),
     )
+
+
+def _line(entry: dict[str, Any]) -> object:
+    """Where a line comment stands; an outdated one where it stood; one on the whole file nowhere."""
+    return entry.get("line") or entry.get("original_line") or "?"
 
 
 def labels(document: dict[str, Any]) -> frozenset[str]:
@@ -164,5 +196,8 @@ def login(account: dict[str, Any] | None) -> str:
 
 
 def time(text: str) -> datetime:
-    """RFC 3339 with `Z`."""
-    return datetime.fromisoformat(text)
+    """RFC 3339, as GitHub writes it in UTC. Raises ValueError for one without a zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment

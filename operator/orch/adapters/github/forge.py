@@ -1,16 +1,19 @@
-"""One repository on GitHub with one credential: the Forge port, method by method. It decides nothing."""
+"""One repository on GitHub with one credential: the Forge port, method by method. It decides nothing and keeps nothing."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from orch.adapters.github import facts
+from orch.adapters.github import facts, translate
+from orch.adapters.github.checks import read_checks, read_log
 from orch.adapters.github.hosts import Host
 from orch.adapters.github.rest import Rest
 from orch.adapters.github.rules import read_rules
-from orch.errors import CredentialsRefused, NotFound, OrchError, Terminal
+from orch.errors import NotFound, Terminal
 from orch.ports import (
     BranchRules,
     Check,
@@ -27,11 +30,12 @@ from orch.ports import (
     Review,
 )
 
-_LOG_TAIL: Final = 64_000
+_LOGIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")
+"""GitHub's rule, and the underscore of enterprise accounts. A path must not be made of anything else."""
 
 
 class GitHubForge:
-    """See `orch.ports.Forge`. Cheap to make: what is worth keeping lives in the Rest that it is given."""
+    """See `orch.ports.Forge`. Cheap to make: what is worth keeping lives in the account that `rest` speaks for."""
 
     def __init__(self, rest: Rest, *, name: str, host: Host, repository: str, credential: Credential) -> None:
         self._rest, self._name, self._host, self._repository = rest, name, host, repository
@@ -40,129 +44,165 @@ class GitHubForge:
 
     @property
     def rate_limit(self) -> RateLimit | None:
+        """What the last answer of this credential said."""
         return self._rest.quota
 
     def remote(self, repository_id: int) -> Remote:
+        """See `Forge.remote`. The token is in the Credential, never in the URL."""
         url = f"{self._host.git_url}/{self._repository}.git"
         return Remote(key=f"{self._name.replace(':', '_')}-{repository_id}", url=url, credential=self._credential)
 
     async def viewer(self) -> str:
-        return str((await self._rest.get("/user")).json["login"])
+        """REST "Get the authenticated user"."""
+        return (await self._rest.get("/user")).read(lambda document: str(document["login"]))
 
     async def repository(self) -> RepositoryFacts:
-        document = (await self._rest.get(self._path)).json
-        return facts.repository(document, empty=await self._is_empty(document))
+        """REST "Get a repository"."""
+        answer = await self._rest.get(self._path)
+        found = answer.read(lambda document: facts.repository(document, empty=False))
+        if found.id not in self._rest.seen and await self._is_empty(found.default_branch):
+            return replace(found, empty=True)
+        self._rest.seen.add(found.id)
+        return found
 
     async def permission(self, login: str) -> Permission:
-        try:
-            path = f"{self._path}/collaborators/{quote(login, safe='')}/permission"
-            return facts.permission((await self._rest.get(path)).json)
-        except NotFound:
+        """REST "Get repository permissions for a user"."""
+        if not _LOGIN.fullmatch(login):
             return Permission.NONE
+        path = f"{self._path}/collaborators/{quote(login, safe='')}/permission"
+        answer = await self._rest.unless_refused(path, lambda: self._rest.get(path), kinds=(NotFound,))
+        return answer.read(facts.permission) if answer else Permission.NONE
 
     async def labelled_issues(self, labels: Sequence[str]) -> list[Issue]:
+        """REST "List repository issues". GitHub joins several labels by "and", so each is asked for by itself."""
         found: dict[int, Issue] = {}
-        for label in labels:  # GitHub joins several labels by and, so each is asked for
-            documents = await self._rest.pages(
+        for label in dict.fromkeys(labels):
+            answer = await self._rest.pages(
                 f"{self._path}/issues", labels=label, state="open", sort="created", direction="asc"
             )
-            found |= {entry["number"]: facts.issue(entry) for entry in documents if "pull_request" not in entry}
+            issues = answer.read(lambda entries: [facts.no_pull(entry) for entry in entries])
+            found |= {issue.number: issue for issue in issues if issue is not None}
         return [found[number] for number in sorted(found)]
 
     async def get_issue(self, number: int) -> Issue:
-        return facts.issue((await self._rest.get(f"{self._path}/issues/{number}")).json)
+        """REST "Get an issue". A pull request is none."""
+        issue = (await self._rest.get(f"{self._path}/issues/{number}")).read(facts.no_pull)
+        if issue is None:
+            raise NotFound("NotFound", f"#{number} is a pull request, no issue")
+        return issue
 
     async def label_events(self, number: int) -> list[LabelEvent]:
-        documents = await self._rest.pages(f"{self._path}/issues/{number}/events")
-        return [facts.label_event(entry) for entry in documents if entry["event"] in ("labeled", "unlabeled")]
+        """REST "List issue events": fewer entries than the timeline, which holds comments as well."""
+        return (await self._rest.pages(f"{self._path}/issues/{number}/events")).read(facts.label_events)
 
     async def comments(self, number: int) -> list[Comment]:
-        documents = await self._rest.pages(f"{self._path}/issues/{number}/comments")
-        return [facts.comment(entry) for entry in documents]
+        """REST "List issue comments"."""
+        answer = await self._rest.pages(f"{self._path}/issues/{number}/comments")
+        return answer.read(lambda entries: [facts.comment(entry) for entry in entries])
 
     async def create_comment(self, number: int, body: str) -> Comment:
-        reply = await self._rest.write("POST", f"{self._path}/issues/{number}/comments", {"body": body})
-        return facts.comment(reply.json)
+        """REST "Create an issue comment"."""
+        answer = await self._rest.write("POST", f"{self._path}/issues/{number}/comments", {"body": body})
+        return answer.read(facts.comment)
 
     async def edit_comment(self, comment_id: int, body: str) -> None:
+        """REST "Update an issue comment"."""
         await self._rest.write("PATCH", f"{self._path}/issues/comments/{comment_id}", {"body": body})
 
     async def add_labels(self, number: int, labels: Sequence[str]) -> None:
+        """REST "Add labels to an issue"; GitHub makes labels that it does not know."""
         await self._rest.write("POST", f"{self._path}/issues/{number}/labels", {"labels": list(labels)})
 
     async def find_pull(self, *, head: str) -> Pull | None:
+        """REST "List pull requests"."""
         owner = self._repository.partition("/")[0]
-        reply = await self._rest.get(f"{self._path}/pulls", head=f"{owner}:{head}", state="all", per_page=1)
-        return facts.pull(reply.json[0]) if reply.json else None
+        query = {"head": f"{owner}:{head}", "state": "all", "sort": "created", "direction": "desc"}
+        return (await self._rest.get(f"{self._path}/pulls", **query)).read(facts.own_pull)
 
     async def get_pull(self, number: int) -> Pull:
-        return facts.pull((await self._rest.get(f"{self._path}/pulls/{number}")).json)
+        """REST "Get a pull request"."""
+        return (await self._rest.get(f"{self._path}/pulls/{number}")).read(facts.pull)
 
     async def open_pull(self, *, head: str, base: str, title: str, body: str) -> Pull:
+        """REST "Create a pull request". An open one of this head (an earlier attempt's) is taken as it is.
+
+        Raises Terminal `NothingChanged`, Transient `BranchNotSeen`."""
         document = {"head": head, "base": base, "title": title, "body": body}
         try:
-            return facts.pull((await self._rest.write("POST", f"{self._path}/pulls", document)).json)
-        except Terminal as err:  # 422: an earlier attempt's pull request is there
-            found = await self.find_pull(head=head) if err.reason == "RequestRefused" else None
-            if found is None or found.state != "open":
-                raise
-            return found
+            return (await self._rest.write("POST", f"{self._path}/pulls", document)).read(facts.pull)
+        except translate.Refused as err:
+            found = await self.find_pull(head=head) if "already exists" in err.words else None
+            if found is not None and found.state == "open":
+                return found
+            raise translate.of_new_pull(err) from None
 
     async def close_pull(self, number: int) -> None:
+        """REST "Update a pull request"."""
         await self._rest.write("PATCH", f"{self._path}/pulls/{number}", {"state": "closed"})
 
     async def checks(self, sha: str) -> Checks:
-        statuses = (await self._rest.get(f"{self._path}/commits/{sha}/status", per_page=100)).json["statuses"]
-        items = [facts.status(entry) for entry in statuses]
-        try:
-            runs = await self._rest.pages(f"{self._path}/commits/{sha}/check-runs", within="check_runs")
-        except CredentialsRefused as err:
-            if err.reason != "Forbidden":
-                raise
-            return Checks(sha, tuple(items), readable=False)
-        items += [facts.check_run(entry) for entry in facts.newest_runs(runs)]
-        return Checks(sha, tuple(sorted(items, key=lambda check: check.name)))
+        """REST "Get the combined status", "List check runs for a Git reference"."""
+        return await read_checks(self._rest, self._path, sha)
 
     async def check_log(self, check: Check) -> str:
-        if check.id is not None:
-            try:
-                return (await self._rest.get(f"{self._path}/actions/jobs/{check.id}/logs")).text[-_LOG_TAIL:]
-            except OrchError:
-                return check.summary[-_LOG_TAIL:]  # an app's check run is no Actions job and has no log
-        return check.summary[-_LOG_TAIL:]
+        """REST "Download job logs for a workflow run"."""
+        return await read_log(self._rest, self._path, check)
 
     async def reviews(self, number: int) -> list[Review]:
-        documents = facts.latest_reviews(await self._rest.pages(f"{self._path}/pulls/{number}/reviews"))
-        asked = any(entry["state"] == "CHANGES_REQUESTED" for entry in documents)
-        lines = await self._rest.pages(f"{self._path}/pulls/{number}/comments") if asked else []
-        return [facts.review(entry, lines) for entry in documents]
+        """REST "List reviews for a pull request"; "List review comments" only when somebody asks for changes."""
+        answer = await self._rest.pages(f"{self._path}/pulls/{number}/reviews")
+        latest = answer.read(facts.latest_reviews)
+        lines: list[dict[str, Any]] = []
+        if any(entry["state"] == "CHANGES_REQUESTED" for entry in latest):
+            lines = (await self._rest.pages(f"{self._path}/pulls/{number}/comments")).read(list)
+        return answer.read(lambda _: [facts.review(entry, lines) for entry in latest])
 
     async def branch_rules(self, branch: str) -> BranchRules:
-        return await read_rules(self._rest, self._path, branch)
+        """REST "Get rules for a branch", "Get branch protection"."""
+        return await read_rules(self._rest, self._path, _in_path(branch))
 
     async def update_branch(self, number: int, *, expected_head: str) -> None:
-        body = {"expected_head_sha": expected_head}
-        await self._rest.write("PUT", f"{self._path}/pulls/{number}/update-branch", body)
+        """REST "Update a pull request branch". One that holds the base already is no error."""
+        try:
+            path = f"{self._path}/pulls/{number}/update-branch"
+            await self._rest.write("PUT", path, {"expected_head_sha": expected_head})
+        except translate.Refused as err:
+            refusal = translate.of_update(err)
+            if refusal is not None:
+                raise refusal from None
 
     async def merge(self, number: int, *, sha: str, method: str, title: str, message: str) -> str:
+        """REST "Merge a pull request"."""
         body = {"sha": sha, "merge_method": method.lower(), "commit_title": title, "commit_message": message}
-        return str((await self._rest.write("PUT", f"{self._path}/pulls/{number}/merge", body)).json["sha"])
+        try:
+            answer = await self._rest.write("PUT", f"{self._path}/pulls/{number}/merge", body)
+        except translate.Refused as err:
+            raise translate.of_merge(err) from None
+        return answer.read(lambda document: str(document["sha"]))
 
     async def delete_branch(self, branch: str) -> None:
+        """REST "Delete a reference", which answers 422 "Reference does not exist" for one that is gone."""
         try:
-            await self._rest.write("DELETE", f"{self._path}/git/refs/heads/{quote(branch)}")
+            await self._rest.write("DELETE", f"{self._path}/git/refs/heads/{_in_path(branch)}")
         except NotFound:
             return
-        except Terminal as err:  # GitHub answers 422 "Reference does not exist"
-            if err.reason != "RequestRefused":
+        except translate.Refused as err:
+            if "does not exist" not in err.words:
                 raise
 
-    async def _is_empty(self, document: dict[str, Any]) -> bool:
-        """A repository without a commit has no branch of its default name, and a size of 0."""
-        if document.get("size"):
-            return False
+    async def _is_empty(self, branch: str) -> bool:
+        """Whether there is no commit. GitHub's `size` is 0 for small repositories as well.
+
+        REST "Get a branch", whose answer `branch_rules` needs as well."""
         try:
-            await self._rest.get(f"{self._path}/branches/{quote(document['default_branch'], safe='')}")
+            await self._rest.get(f"{self._path}/branches/{_in_path(branch)}")
         except NotFound:
             return True
         return False
+
+
+def _in_path(branch: str) -> str:
+    """A branch as part of a path. Raises Terminal for a name that would lead to another path; git forbids such names."""
+    if any(part in ("", ".", "..") for part in branch.split("/")):
+        raise Terminal("BranchMalformed", f"{branch[:80]!r} is no name of a branch")
+    return quote(branch, safe="/")

@@ -1,81 +1,144 @@
-"""In front of every request of one credential: writes one after the other and spaced, effects before polling, and silence
-while GitHub has asked for it. Fair between tenants, because each takes its turn.
-
-Source of the figures: GitHub REST "Rate limits for the REST API" (80 content-creating requests a minute, 500 an hour).
+"""Who is next: gives the process's threads to requests. Effects go before polling, tenants take turns, and each credential
+keeps its pace. Used by `rest`, from the event loop only.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from math import inf
+from typing import Final, TypeVar
 
+from orch.adapters.github.pace import Pace
 from orch.errors import RateLimited
 
-_READS: Final = 8
-"""Requests at once; GitHub allows 100 for all of an account's programs."""
-_CONTENT: Final = ((60.0, 80), (3_600.0, 500))
-"""Seconds, and how many content-creating requests may be made in them."""
+T = TypeVar("T")
+THREADS: Final = 8
+PATIENCE: Final = 20.0
+"""Seconds that a caller waits for its turn; after that it is told when to come back, and its worker is free."""
+
+
+@dataclass(eq=False)
+class _Turn:
+    pace: Pace
+    tenant: str
+    write: bool
+    granted: asyncio.Future[None] = field(repr=False)
+    is_held: bool = False
 
 
 class Governor:
-    """The pace of one credential. Used from the event loop only."""
+    """One for the process. `deadline`: seconds after which a request is not waited for any more; its thread still is."""
 
-    def __init__(self, write_interval: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval, self._clock = write_interval, clock
-        self._reads = asyncio.Semaphore(_READS)
-        self._writes = asyncio.Lock()
-        self._writing = asyncio.Event()
-        self._writing.set()
-        self._last_write = float("-inf")
-        self._made: deque[float] = deque()
-        self._closed_until: datetime | None = None
+    def __init__(self, *, deadline: float, patience: float = PATIENCE) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="github")
+        self._free = THREADS
+        self._deadline, self._patience = deadline, patience
+        self._waiting: dict[bool, OrderedDict[str, list[_Turn]]] = {True: OrderedDict(), False: OrderedDict()}
+        self._alarm: asyncio.TimerHandle | None = None
 
-    def close(self, until: datetime) -> None:
-        """GitHub asked to wait: nothing is sent before."""
-        self._closed_until = until
+    async def run(self, work: Callable[[], T], *, pace: Pace, tenant: str, write: bool) -> T:
+        """Run `work` in a thread when it is its turn. Raises RateLimited without running it when that would take too long,
+        TimeoutError when the answer does. A caller that is cancelled leaves its thread and its turn to the work's end."""
+        turn = await self._turn(pace, tenant, write)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        future.add_done_callback(lambda _: self._release(turn))
+        async with asyncio.timeout(self._deadline):
+            return await asyncio.shield(future)
 
-    def check(self) -> None:
-        """Raise RateLimited while the credential is closed, without a request."""
-        if self._closed_until is not None and datetime.now(UTC) < self._closed_until:
-            raise RateLimited("GitHub asked to wait; no request is sent before that", retry_at=self._closed_until)
+    def close(self) -> None:
+        """Let the threads go as soon as their requests are over."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[None]:
-        """A turn for a read; one that comes while an effect waits for its turn lets it go first."""
-        await self._writing.wait()
-        async with self._reads:
-            self.check()
-            yield
+    async def _turn(self, pace: Pace, tenant: str, write: bool) -> _Turn:
+        refusal = pace.refusal()
+        if refusal is not None:
+            raise refusal
+        wait = pace.wait(write=write)
+        if self._patience < wait < inf:
+            raise _come_back(wait)
+        turn = _Turn(pace, tenant, write, asyncio.get_running_loop().create_future())
+        self._waiting[write].setdefault(tenant, []).append(turn)
+        self._grant()
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn.granted
+        except BaseException as err:
+            self._drop(turn)
+            if isinstance(err, TimeoutError):
+                raise _come_back(pace.wait(write=write)) from None
+            raise
+        return turn
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[None]:
-        """A turn for a write: alone, and not before the interval is over. Raises RateLimited when the hour is full."""
-        async with self._writes:
-            self.check()
-            self._check_content()
-            self._writing.clear()
-            try:
-                await asyncio.sleep(max(self._last_write + self._interval - self._clock(), 0))
-                yield
-            finally:
-                self._last_write = self._clock()
-                self._made.append(self._last_write)
-                self._writing.set()
+    def _grant(self) -> None:
+        """Hand out what is free to whoever may go; if somebody has to wait for a time to come, wake up then."""
+        self._refuse_closed()
+        while (turn := self._next()) is not None:
+            self._leave(turn)
+            turn.is_held = True
+            turn.pace.begin(write=turn.write)
+            self._free -= 1
+            turn.granted.set_result(None)
+        self._set_alarm()
 
-    def _check_content(self) -> None:
-        now = self._clock()
-        while self._made and self._made[0] < now - _CONTENT[-1][0]:
-            self._made.popleft()
-        for seconds, most in _CONTENT:
-            recent = [made for made in self._made if made > now - seconds]
-            if len(recent) >= most:
-                rest = timedelta(seconds=recent[-most] + seconds - now + 0.1)
-                raise RateLimited(
-                    f"{most} writes in {seconds:g} s are the most that GitHub takes from one account",
-                    retry_at=datetime.now(UTC) + rest,
-                )
+    def _next(self) -> _Turn | None:
+        """The first write that may go; else, when a thread is left for the next write, the first read."""
+        for write, needed in ((True, 1), (False, 2)):
+            if self._free >= needed:
+                for turn in self._firsts(write):
+                    if turn.pace.wait(write=write) <= 0:
+                        self._waiting[write].move_to_end(turn.tenant)
+                        return turn
+        return None
+
+    def _firsts(self, write: bool) -> Iterator[_Turn]:
+        """The waiting, the tenant that was served longest ago first. One whose credential rests holds up nobody else."""
+        for turns in list(self._waiting[write].values()):
+            yield from [turn for turn in turns if not turn.granted.done()]  # a caller may just have given up
+
+    def _refuse_closed(self) -> None:
+        for turn in [turn for write in (True, False) for turn in self._firsts(write)]:
+            refusal = turn.pace.refusal()
+            if refusal is not None:
+                self._leave(turn)
+                turn.granted.set_exception(refusal)
+
+    def _release(self, turn: _Turn) -> None:
+        turn.is_held = False
+        turn.pace.end(write=turn.write)
+        self._free += 1
+        self._grant()
+
+    def _drop(self, turn: _Turn) -> None:
+        """The caller has given up: it leaves the queue, or gives back what it was just granted."""
+        if turn.is_held:
+            self._release(turn)
+        else:
+            self._leave(turn)
+
+    def _leave(self, turn: _Turn) -> None:
+        turns = self._waiting[turn.write].get(turn.tenant, [])
+        if turn in turns:
+            turns.remove(turn)
+        if not turns:
+            self._waiting[turn.write].pop(turn.tenant, None)
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        waits = [turn.pace.wait(write=write) for write in (True, False) for turn in self._firsts(write)]
+        soonest = min((wait for wait in waits if 0 < wait < self._patience), default=None)
+        if soonest is not None:
+            self._alarm = asyncio.get_running_loop().call_later(soonest, self._grant)
+
+
+def _come_back(wait: float) -> RateLimited:
+    """What a caller is told whose turn did not come. An endless wait is one for a write under way: a second is fair."""
+    seconds = max(wait, 1.0) if wait < inf else 1.0
+    text = "more requests wait than GitHub takes from one account: coming back later"
+    return RateLimited(text, retry_at=datetime.now(UTC) + timedelta(seconds=seconds))

@@ -1,157 +1,241 @@
-"""Requests of one credential: PyGithub's requester in a bounded pool, conditional reads, Link pages, errors translated.
+"""Requests of one credential: conditional reads, Link pages, writes, answers as facts, refusals as errors.
 
-A `Github` keeps one connection and is not thread-safe, so each thread has its own. Its retries and pauses are off: they
-repeat writes (one comment that was answered 502 was posted three times).
+Called by `forge`, `checks` and `rules`. It knows HTTP and GitHub's manners, no kind of object. Nothing is ever repeated
+here: a write that was answered 502 may have been carried out.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import threading
+import time
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
-from github import Auth, Github
+import urllib3
 
+from orch.adapters.github import translate
+from orch.adapters.github.etags import Kept
 from orch.adapters.github.governor import Governor
-from orch.adapters.github.translate import broken, rate_limit, refusal
-from orch.errors import Ambiguous, Transient
+from orch.adapters.github.hosts import Host
+from orch.adapters.github.line import Line, Reply, Timeouts, was_never_sent
+from orch.adapters.github.pace import Pace
+from orch.errors import CredentialsRefused, NotFound, OrchError, Terminal
 from orch.ports import RateLimit
 
-API_VERSION: Final = "2022-11-28"
-"""The version whose description these facts are read by; later ones drop fields that orch needs."""
-_THREADS: Final = 8
-_TIMEOUT: Final = 10
-"""Seconds for a connection and between two bytes; GitHub itself ends a request after ten."""
-_DEADLINE: Final = 30
-_KEPT: Final = 2_000
-"""Answers that are kept for conditional reads, the least used go first."""
+T = TypeVar("T")
+PAGE: Final = 100
+_MOST_PAGES: Final = 50
 _NEXT: Final = re.compile(r'<([^>]+)>;\s*rel="next"')
-_MOST_PAGES: Final = 20
+_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""Colours in a log (ECMA-48 control sequences)."""
+_REFUSAL_HOLDS: Final = 300.0
+"""Seconds for which a refusal is believed: asking again costs quota, as refusals have no ETag."""
+_REFUSALS_KEPT: Final = 2_000
+BARRED: Final = (CredentialsRefused, NotFound)
+"""403 and 404."""
 
-POOL: Final = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="github")
+
+class Account:
+    """What all Forges with one credential share: lines, pace, quota, answers. `key` tells accounts apart, it is no secret."""
+
+    def __init__(self, name: str, host: Host, token: str, *, key: str, kept: Kept, timeouts: Timeouts) -> None:
+        self.key, self.kept = key, kept
+        self.pace = Pace(host)
+        self.quota: RateLimit | None = None
+        self.refused: OrderedDict[str, float] = OrderedDict()
+        self.seen: set[int] = set()
+        """Ids of repositories that are known to have a commit."""
+        self._open_line = partial(Line, name, host, token, timeouts)
+        self._idle: list[Line] = []
+
+    def with_line(self, use: Callable[[Line], T]) -> T:
+        """In a thread: use a line that nobody else uses meanwhile. PyGithub's connection is not safe to share."""
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = self._open_line()
+        try:
+            return use(line)
+        finally:
+            self._idle.append(line)
+
+    def observe(self, reply: Reply) -> None:
+        """In a thread: hold the account's requests back from the very answer on that asks for it."""
+        limited = translate.rate_limit(reply.status, reply.headers, reply.text, now=datetime.now(UTC))
+        if limited is not None:
+            self.pace.close(limited.retry_at)
+        self.quota = translate.quota(reply.headers) or self.quota
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        while self._idle:
+            self._idle.pop().close()
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer: decoded JSON (None for none), raw text, lower-case headers."""
+class Answer:
+    """A success. `what`: verb and path, for messages."""
 
-    status: int
-    headers: dict[str, str]
-    text: str = field(repr=False)
+    what: str
+    document: Any
+    is_write: bool = False
 
-    @property
-    def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.text) if self.text else None
+    def read(self, parse: Callable[[Any], T]) -> T:
+        """The answer as a fact. Raises Transient, after a write Ambiguous, for one that lacks what it should hold."""
+        try:
+            return parse(self.document)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+            raise translate.unreadable(self.what, write=self.is_write) from None
 
 
 class Rest:
-    """One credential on one host. Shared by all Forges that use it, so that they share its pace and its quota."""
+    """One credential, for one tenant. `fence` is called in the thread just before a write leaves, and may raise."""
 
-    def __init__(self, api_url: str, token: str, *, write_interval: float) -> None:
-        self._api_url, self._token = api_url, token
-        self._local = threading.local()
-        self.governor = Governor(write_interval)
-        self._etags: OrderedDict[str, tuple[str, Reply]] = OrderedDict()
-        self.quota: RateLimit | None = None
+    def __init__(self, account: Account, governor: Governor, *, tenant: str, fence: Callable[[], None]) -> None:
+        self._account, self._governor = account, governor
+        self._tenant, self._fence = tenant, fence
 
-    async def get(self, path: str, **query: object) -> Reply:
+    @property
+    def quota(self) -> RateLimit | None:
+        """The core quota after the last answer."""
+        return self._account.quota
+
+    @property
+    def seen(self) -> set[int]:
+        """Ids of repositories that are known to have a commit."""
+        return self._account.seen
+
+    async def get(self, path: str, **query: object) -> Answer:
         """A conditional read: unchanged, it costs no quota. Raises NotFound, RateLimited, Transient, CredentialsRefused."""
-        key = f"{path}?{sorted(query.items())}"
-        known = self._etags.get(key)
-        headers = {"If-None-Match": known[0]} if known else {}
-        async with self.governor.read():
-            reply = await self._send("GET", path, query=query, headers=headers)
-        if reply.status == HTTPStatus.NOT_MODIFIED and known is not None:
-            self._etags.move_to_end(key)
-            return known[1]
-        if etag := reply.headers.get("etag"):
-            self._etags[key] = (etag, reply)
-            while len(self._etags) > _KEPT:
-                self._etags.popitem(last=False)
+        reply = await self._conditional(path, query)
+        return Answer(f"GET {path}", _decoded(reply.text, f"GET {path}", write=False))
+
+    async def pages(self, path: str, *, within: str | None = None, **query: object) -> Answer:
+        """All entries of a list, over its pages. `within`: the key that holds them.
+
+        Raises Terminal for more than five thousand: what is cut off could be the one entry that counts."""
+        what, asked, entries = f"GET {path}", {"per_page": PAGE, **query}, list[Any]()
+        for _ in range(_MOST_PAGES):
+            reply = await self._conditional(path, asked)
+            document = Answer(what, _decoded(reply.text, what, write=False))
+            page = document.read(lambda found: list(found[within] if within else found))
+            entries += page
+            following = _following(reply, asked, len(page))
+            if following is None:
+                return Answer(what, entries)
+            asked = following
+        raise Terminal("ListTooLong", f"{what}: more than {_MOST_PAGES * PAGE} entries")
+
+    async def write(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """An act. Raises Ambiguous when it may have been carried out; after any other error it was not."""
+        what = f"{verb} {path}"
+
+        def send() -> Reply:
+            self._fence()
+            return self._exchange(verb, path, {}, {}, body)
+
+        reply = await self._turn(send, what, write=True)
+        return Answer(what, _decoded(reply.text, what, write=True), is_write=True)
+
+    async def log(self, path: str) -> str:
+        """The end of a log that GitHub keeps behind a signed address elsewhere. Raises NotFound, CredentialsRefused, …"""
+
+        def fetch() -> Reply:
+            try:
+                reply = self._exchange("GET", path, {}, {}, None)
+                location = reply.headers.get("location")
+                if reply.status != HTTPStatus.FOUND or location is None:
+                    return reply
+                text = self._account.with_line(lambda line: line.tail(location))
+                return Reply(HTTPStatus.OK, {}, text)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as err:
+                raise translate.broken(f"GET {path}", err, write=False, never_sent=True) from None
+
+        reply = await self._turn(fetch, f"GET {path}", write=False)
+        return _ESCAPES.sub("", reply.text)
+
+    async def unless_refused(
+        self, what: str, ask: Callable[[], Awaitable[T]], *, kinds: tuple[type[OrchError], ...] = BARRED
+    ) -> T | None:
+        """The outcome of `ask`; None where GitHub refuses in one of `kinds`, which is then believed for five minutes.
+
+        `what` names the refusal: equal questions have equal names. A token that is not valid at all always raises."""
+        held = self._account.refused.get(what)
+        if held is not None and time.monotonic() < held:
+            return None
+        try:
+            return await ask()
+        except kinds as err:
+            if err.reason == "BadCredentials":
+                raise
+        self._account.refused[what] = time.monotonic() + _REFUSAL_HOLDS
+        while len(self._account.refused) > _REFUSALS_KEPT:
+            self._account.refused.popitem(last=False)
+        return None
+
+    async def _conditional(self, path: str, query: Mapping[str, object]) -> Reply:
+        """The answer, the kept one if it still holds; the Link of the newer one wins."""
+        address = f"{path}?{sorted((key, str(value)) for key, value in query.items())}"
+        known = self._account.kept.find(self._account.key, address)
+        headers = {"If-None-Match": known.headers["etag"]} if known else {}
+        reply = await self._turn(lambda: self._exchange("GET", path, query, headers, None), f"GET {path}", write=False)
+        if reply.status != HTTPStatus.NOT_MODIFIED:
+            self._account.kept.put(self._account.key, address, reply)
+            return reply
+        if known is None:
+            raise translate.unreadable(f"GET {path}", write=False)
+        return Reply(reply.status, {**known.headers, **_links(reply)}, known.text)
+
+    async def _turn(self, work: Callable[[], Reply], what: str, *, write: bool) -> Reply:
+        try:
+            reply = await self._governor.run(work, pace=self._account.pace, tenant=self._tenant, write=write)
+        except TimeoutError:
+            raise translate.late(what, write=write) from None
+        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status == HTTPStatus.NOT_MODIFIED:
+            return reply
+        raise translate.refusal(what, reply.status, reply.headers, reply.text, write=write, now=datetime.now(UTC))
+
+    def _exchange(
+        self, verb: str, path: str, query: Mapping[str, object], headers: Mapping[str, str], body: Any
+    ) -> Reply:
+        """In a thread: one request, one answer."""
+        try:
+            reply = self._account.with_line(
+                lambda line: line.exchange(verb, path, query=query, headers=headers, body=body)
+            )
+        except OrchError:
+            raise
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as err:
+            what, write = f"{verb} {path}", verb != "GET"
+            raise translate.broken(what, err, write=write, never_sent=was_never_sent()) from None
+        self._account.observe(reply)
         return reply
 
-    async def pages(self, path: str, *, within: str | None = None, **query: object) -> list[Any]:
-        """All entries of a list, over its Link pages (at most two thousand entries). `within`: the key that holds them."""
-        query = {"per_page": 100, **query}
-        entries: list[Any] = []
-        for _ in range(_MOST_PAGES):
-            reply = await self.get(path, **query)
-            entries += reply.json[within] if within else reply.json
-            following = _NEXT.search(reply.headers.get("link", ""))
-            if following is None:
-                break
-            query = dict(parse_qsl(urlsplit(following[1]).query))
-        return entries
 
-    async def write(self, verb: str, path: str, body: dict[str, Any] | None = None) -> Reply:
-        """An act. Raises Ambiguous when it may have been carried out, otherwise it was not."""
-        async with self.governor.write():
-            return await self._send(verb, path, body=body)
+def _following(reply: Reply, asked: dict[str, object], entries: int) -> dict[str, object] | None:
+    """The query of the next page. A 304 may come without Link, and then a full page says nothing about another one."""
+    link = _NEXT.search(reply.headers.get("link", ""))
+    if link is not None:
+        return dict(parse_qsl(urlsplit(link[1]).query))
+    if reply.status == HTTPStatus.NOT_MODIFIED and entries >= PAGE:
+        return {**asked, "page": int(str(asked.get("page", 1))) + 1}
+    return None
 
-    async def _send(
-        self,
-        verb: str,
-        path: str,
-        *,
-        query: dict[str, object] | None = None,
-        headers: dict[str, str] | None = None,
-        body: dict[str, Any] | None = None,
-    ) -> Reply:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_DEADLINE):
-                reply = await loop.run_in_executor(POOL, self._request, verb, path, query, headers, body)
-        except TimeoutError:
-            text = f"{verb} {path}: no answer from GitHub in {_DEADLINE} s"
-            raise (Transient if verb == "GET" else Ambiguous)("Unreachable", text) from None
-        self._note(reply)
-        if reply.status < HTTPStatus.BAD_REQUEST:
-            return reply
-        now = datetime.now(UTC)
-        limited = rate_limit(reply.status, reply.headers, reply.text, now=now)
-        if limited is not None:
-            self.governor.close(limited.retry_at)
-        raise refusal(verb, path, reply.status, reply.headers, reply.text, now=now)
 
-    def _request(
-        self,
-        verb: str,
-        path: str,
-        query: dict[str, object] | None,
-        headers: dict[str, str] | None,
-        body: dict[str, Any] | None,
-    ) -> Reply:
-        """In a thread of the pool."""
-        client: Github | None = getattr(self._local, "client", None)
-        if client is None:
-            client = self._local.client = Github(
-                auth=Auth.Token(self._token),
-                base_url=self._api_url,
-                timeout=_TIMEOUT,
-                retry=None,
-                seconds_between_requests=None,
-                seconds_between_writes=None,
-            )
-        sent = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": API_VERSION, **(headers or {})}
-        try:
-            status, answered, text = client.requester.requestJson(
-                verb, path, parameters=dict(query or {}), headers=sent, input=body, follow_302_redirect=verb == "GET"
-            )
-        except requests.RequestException as err:
-            raise broken(verb, path, err) from None
-        return Reply(status, {key.lower(): str(value) for key, value in answered.items()}, text)
+def _links(reply: Reply) -> dict[str, str]:
+    return {"link": reply.headers["link"]} if "link" in reply.headers else {}
 
-    def _note(self, reply: Reply) -> None:
-        limit, remaining, reset = (reply.headers.get(f"x-ratelimit-{part}") for part in ("limit", "remaining", "reset"))
-        if limit and remaining and reset and reply.headers.get("x-ratelimit-resource", "core") == "core":
-            self.quota = RateLimit(int(limit), int(remaining), datetime.fromtimestamp(int(reset), UTC))
+
+def _decoded(text: str, what: str, *, write: bool) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        raise translate.unreadable(what, write=write) from None

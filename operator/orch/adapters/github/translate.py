@@ -1,6 +1,7 @@
-"""GitHub's refusals as errors of `orch.errors`. The texts are stable (no request id, no clock) and hold no token.
+"""GitHub's refusals and broken connections as errors of `orch.errors`. Called by `rest` for every answer, by `forge` for 422.
 
-Sources: GitHub REST "Troubleshooting", "Rate limits for the REST API", "Best practices for using the REST API".
+The texts are stable (no request id, no clock) and hold no token. Sources: GitHub REST "Troubleshooting the REST API",
+"Rate limits for the REST API", "Merge a pull request", "Update a pull request branch", "Create a pull request".
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final
-
-import requests
+from typing import Any, Final
 
 from orch.errors import (
     Ambiguous,
@@ -26,80 +25,174 @@ from orch.errors import (
     Transient,
 )
 from orch.policy.text import one_line
+from orch.ports import RateLimit
 
-_SHORTEST_WAIT: Final = timedelta(seconds=60)
+_UNTOLD_WAIT: Final = timedelta(seconds=60)
 """What GitHub asks for when a secondary limit names no time."""
+_LONGEST_WAIT: Final = timedelta(hours=2)
 
 Headers = Mapping[str, str]
 
 
-def refusal(verb: str, path: str, status: int, headers: Headers, body: str, *, now: datetime) -> OrchError:
-    """The error for an answer with a status of 400 or more."""
-    what, words = f"{verb} {path}", _words(body)
+class Refused(Terminal):
+    """GitHub understood and declined (405, 409, 422 and their like). `words` are its own, on one line."""
+
+    def __init__(self, what: str, status: int, words: str) -> None:
+        super().__init__("RequestRefused", f"{what}: GitHub answered {status}: {words}")
+        self.status, self.words = status, words
+
+
+def refusal(what: str, status: int, headers: Headers, body: str, *, write: bool, now: datetime) -> OrchError:
+    """The error for an answer that is neither a success nor 304. `what`: verb and path."""
     if status == HTTPStatus.UNAUTHORIZED:
-        return CredentialsRefused("BadCredentials", "GitHub refuses the token: put a valid one into the Secret")
+        text = "GitHub does not know the token (expired, revoked, or not one of this host): put a valid one into the Secret"
+        return CredentialsRefused("BadCredentials", text)
     limited = rate_limit(status, headers, body, now=now)
     if limited is not None:
         return limited
+    words = _words(body)
     if status == HTTPStatus.FORBIDDEN:
-        lacking = headers.get("x-accepted-github-permissions", "")
-        hint = f"; it needs {one_line(lacking, 200)}" if lacking else ""
-        return CredentialsRefused("Forbidden", f"the token may not {what}: {words}{hint}")
+        return CredentialsRefused("Forbidden", f"the token may not {what}: {words}{_hint(headers)}")
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         return NotFound("NotFound", f"{what}: not there, or not visible with this token")
-    if status == HTTPStatus.CONFLICT:
-        return HeadMoved("HeadMoved", f"{what}: {words}")
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return NotMergeable("NotMergeable", words)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        text = f"{what}: GitHub answered {status}"
-        return Transient("Unreachable", text) if verb == "GET" else Ambiguous("Unreachable", text)
-    return Terminal("RequestRefused", f"{what}: GitHub answered {status}: {words}")
+    if status in _MOVED:
+        return NotFound("NotFound", f"{what}: it has been renamed or transferred to another place")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.BAD_REQUEST:
+        return _unsure(f"{what}: GitHub answered {status}", write=write)
+    return Refused(what, status, words)
+
+
+_MOVED: Final = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    }
+)
 
 
 def rate_limit(status: int, headers: Headers, body: str, *, now: datetime) -> RateLimited | None:
-    """The wait that the answer asks for. Times are relative to the answer's own Date, not to our clock."""
+    """The wait that an answer asks for. Times are taken relative to the answer's own Date, not to our clock."""
     if status not in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
         return None
-    if after := headers.get("retry-after"):
-        return RateLimited("GitHub asks to wait (secondary rate limit)", retry_at=now + timedelta(seconds=_int(after)))
+    if (after := headers.get("retry-after")) is not None:
+        return RateLimited("GitHub asks to wait (secondary rate limit)", retry_at=now + _seconds(after))
     if headers.get("x-ratelimit-remaining") == "0":
-        reset = datetime.fromtimestamp(_int(headers.get("x-ratelimit-reset", "0")), UTC)
-        wait = max(reset - _date(headers, now), timedelta(seconds=1))
-        return RateLimited("the token's hourly quota at GitHub is used up", retry_at=now + wait)
-    if status == HTTPStatus.TOO_MANY_REQUESTS or "rate limit" in body.lower():
-        return RateLimited("GitHub asks to wait (rate limit)", retry_at=now + _SHORTEST_WAIT)
+        return RateLimited("the token's hourly quota at GitHub is used up", retry_at=_reset(headers, now))
+    if status == HTTPStatus.TOO_MANY_REQUESTS or "rate limit" in _words(body).lower():
+        return RateLimited("GitHub asks to wait (rate limit)", retry_at=now + _UNTOLD_WAIT)
     return None
 
 
-def broken(verb: str, path: str, error: requests.RequestException) -> OrchError:
-    """The error for a request without an answer. One that never left is safe to repeat."""
-    text = f"{verb} {path}: no answer from GitHub ({type(error).__name__})"
-    never_left = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-    if verb == "GET" or never_left:
-        return Transient("Unreachable", text)
-    return Ambiguous("Unreachable", text)
+def quota(headers: Headers) -> RateLimit | None:
+    """The core quota as the answer tells it. Its reset is GitHub's own time: it is shown, never waited for."""
+    if headers.get("x-ratelimit-resource", "core") != "core":
+        return None
+    try:
+        limit, remaining, reset = (headers[f"x-ratelimit-{part}"] for part in ("limit", "remaining", "reset"))
+        return RateLimit(int(limit), int(remaining), datetime.fromtimestamp(int(reset), UTC))
+    except (KeyError, ValueError, OverflowError, OSError):
+        return None
+
+
+def broken(what: str, error: Exception, *, write: bool, never_sent: bool) -> OrchError:
+    """The error for a request without a whole answer. One that was never sent is safe to repeat."""
+    text = f"{what}: no answer from GitHub ({type(error).__name__})"
+    return _unsure(text, write=write and not never_sent)
+
+
+def late(what: str, *, write: bool) -> OrchError:
+    """The error for an answer that is not waited for any more."""
+    return _unsure(f"{what}: GitHub did not answer in time", write=write)
+
+
+def unreadable(what: str, *, write: bool) -> OrchError:
+    """The error for an answer that is not what GitHub's documentation promises."""
+    return _unsure(f"{what}: the answer is not GitHub's (is there something in between?)", write=write)
+
+
+def of_merge(error: Refused) -> OrchError:
+    """409 means that the head is another one; 405 and 422 that a rule blocks, and the words name it."""
+    if error.status == HTTPStatus.CONFLICT:
+        return HeadMoved("HeadMoved", error.words)
+    if error.status in (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNPROCESSABLE_ENTITY):
+        return NotMergeable("NotMergeable", error.words)
+    return error
+
+
+def of_update(error: Refused) -> OrchError | None:
+    """What stands against merging the base into the head; None when it is in there already."""
+    words = error.words.lower()
+    if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+        return error
+    if "no new commits" in words:
+        return None
+    if "expected head sha" in words:
+        return HeadMoved("HeadMoved", error.words)
+    return NotMergeable("NotMergeable", error.words)
+
+
+def of_new_pull(error: Refused) -> OrchError:
+    """A branch that was pushed a moment ago may not be seen yet; without a commit on it there is nothing to open."""
+    words = error.words.lower()
+    if "no commits between" in words:
+        return Terminal("NothingChanged", error.words)
+    if error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "head invalid" in words:
+        return Transient("BranchNotSeen", "GitHub does not see the pushed branch yet")
+    return error
+
+
+def of_commit(error: Refused) -> OrchError:
+    """A commit that was pushed a moment ago may not be seen yet."""
+    if error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "no commit found" in error.words.lower():
+        return Transient("CommitNotSeen", "GitHub does not see the pushed commit yet")
+    return error
+
+
+def _unsure(text: str, *, write: bool) -> OrchError:
+    return Ambiguous("Unreachable", text) if write else Transient("Unreachable", text)
+
+
+def _hint(headers: Headers) -> str:
+    """Which permission is missing, in GitHub's own terms."""
+    if lacking := headers.get("x-accepted-github-permissions"):
+        return f"; it needs {one_line(lacking, 200)}"
+    if "required" in headers.get("x-github-sso", ""):
+        return "; it has to be authorised for the organisation's single sign-on"
+    return ""
 
 
 def _words(body: str) -> str:
-    """GitHub's own explanation, on one line."""
+    """GitHub's own explanation on one line: its message, then the parts of `errors` (field and code, or a sentence)."""
     try:
-        document = json.loads(body)
-        details = [entry.get("message", "") for entry in document.get("errors") or [] if isinstance(entry, dict)]
-        return one_line(": ".join([str(document.get("message", "")), *filter(None, details)]), 400)
-    except (ValueError, AttributeError):
+        document: Any = json.loads(body)
+        details = [_detail(entry) for entry in document.get("errors") or []]
+        return one_line(": ".join(filter(None, [str(document.get("message") or ""), "; ".join(details)])), 400)
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return "no explanation"
 
 
-def _date(headers: Headers, now: datetime) -> datetime:
-    try:
-        return parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
-        return now
+def _detail(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    return str(entry.get("message") or " ".join(str(entry[key]) for key in ("field", "code") if entry.get(key)))
 
 
-def _int(text: str) -> int:
+def _reset(headers: Headers, now: datetime) -> datetime:
+    """The quota's reset on our clock: as far from now as it is from the answer's Date."""
     try:
-        return max(int(float(text)), 0)
+        reset = datetime.fromtimestamp(float(headers.get("x-ratelimit-reset", "")), UTC)
+        said = parsedate_to_datetime(headers.get("date", ""))
+        wait = reset - (said if said.tzinfo else said.replace(tzinfo=UTC))
+    except (ValueError, OverflowError, OSError, TypeError):
+        wait = _UNTOLD_WAIT
+    return now + min(max(wait, timedelta(seconds=1)), _LONGEST_WAIT)
+
+
+def _seconds(text: str) -> timedelta:
+    try:
+        asked = float(text)
     except ValueError:
-        return int(_SHORTEST_WAIT.total_seconds())
+        return _UNTOLD_WAIT
+    return timedelta(seconds=min(max(1.0, asked), _LONGEST_WAIT.total_seconds()))

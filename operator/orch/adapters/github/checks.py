@@ -1,0 +1,48 @@
+"""The checks of a commit: check runs and commit statuses, which GitHub keeps apart, and what they printed. Called by `forge`.
+
+Check runs are made by Apps; a fine-grained personal token cannot even read them, and then the statuses are all there is.
+"""
+
+from __future__ import annotations
+
+from orch.adapters.github import facts, translate
+from orch.adapters.github.line import TAIL
+from orch.adapters.github.rest import Rest
+from orch.errors import CredentialsRefused, OrchError, RateLimited
+from orch.ports import Check, Checks, CheckState
+
+
+async def read_checks(rest: Rest, repository: str, sha: str) -> Checks:
+    """All checks of one commit by name. Raises Transient while GitHub does not see the commit."""
+    commit = f"{repository}/commits/{sha}"
+    try:
+        statuses = await rest.pages(f"{commit}/status", within="statuses")
+        runs = await rest.unless_refused(
+            f"check runs {repository}",
+            lambda: rest.pages(f"{commit}/check-runs", within="check_runs"),
+            kinds=(CredentialsRefused,),
+        )
+    except translate.Refused as err:
+        raise translate.of_commit(err) from None
+    items = statuses.read(lambda entries: [facts.status(entry) for entry in entries])
+    items += runs.read(lambda entries: [facts.check_run(entry) for entry in facts.newest_runs(entries)]) if runs else []
+    items.sort(key=lambda check: (check.name, check.id or 0))
+    return Checks(sha, tuple(items), readable=runs is not None)
+
+
+async def read_log(rest: Rest, repository: str, check: Check) -> str:
+    """The end of an Actions job's log; what the check itself said where there is none: other Apps keep their own."""
+    text = ""
+    if check.id is not None and check.state is not CheckState.PENDING:
+        try:
+            text = await rest.log(f"{repository}/actions/jobs/{check.id}/logs")
+        except RateLimited:
+            raise
+        except OrchError:
+            text = ""
+    return tail(text or check.summary)
+
+
+def tail(text: str) -> str:
+    """The last 64 kB."""
+    return text.encode(errors="replace")[-TAIL:].decode(errors="replace")
