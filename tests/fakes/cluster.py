@@ -1,0 +1,50 @@
+"""What stages keep in the cluster, in memory: `orch.stages.contract` Records and Slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.fakes.acts import Acts
+
+from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo, RollbackPoint
+
+
+class FakeRecords:
+    """The cluster's objects beside the run."""
+
+    def __init__(self, acts: Acts) -> None:
+        self._acts = acts
+        self.asked: dict[str, Approval] = {}
+        self.documents: dict[str, dict[str, str]] = {}
+        self.points: dict[str, RollbackPoint] = {}
+
+    async def find_approval(self, name: str) -> Approval | None:
+        found = self.asked.get(name)
+        return found.deep_copy() if found is not None else None
+
+    async def approvals(self, run: IssueRun, gate: str) -> list[Approval]:
+        return [found.deep_copy() for found in self.asked.values() if found.spec.gate.value == gate]
+
+    async def ask(self, approval: Approval, run: IssueRun) -> Approval:
+        return self._acts.do("ask", lambda: self.asked.setdefault(approval.metadata.name, approval)).deep_copy()
+
+    async def write_outcome(self, approval: Approval, previous: Approval) -> None:
+        self.asked[approval.metadata.name] = approval.deep_copy()
+
+    async def keep_document(self, run: IssueRun, name: str, texts: Mapping[str, str]) -> str:
+        full = f"{run.metadata.name}-{name}"
+        if self.documents.setdefault(full, dict(texts)) != dict(texts):
+            raise AssertionError(f"{full} is immutable")
+        return full
+
+    async def record_rollback_point(self, point: RollbackPoint) -> None:
+        self._acts.do("record_rollback_point", lambda: self.points.setdefault(point.metadata.name, point))
+
+
+class FakeSlots:
+    """Admits everybody while `full` is None."""
+
+    full: str | None = None
+
+    def admit(self, run: IssueRun, repo: OrchestratedRepo) -> str | None:
+        return self.full

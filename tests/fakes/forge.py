@@ -1,0 +1,174 @@
+"""A code host in memory: `orch.ports.Forge`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tests.builders import BEGAN, PULL, a_labelling, a_pull, an_issue, sha
+from tests.fakes.acts import Acts, there
+
+from orch.errors import HeadMoved
+from orch.ports import (
+    BranchRules,
+    Check,
+    Checks,
+    CheckState,
+    Comment,
+    Issue,
+    LabelEvent,
+    Permission,
+    Pull,
+    RateLimit,
+    Remote,
+    RepositoryFacts,
+    Review,
+)
+
+ORCH = "orch-bot"
+"""Our own account."""
+
+
+class FakeForge:
+    """One repository on a code host. `branches` is shared with FakeGit: the server's."""
+
+    def __init__(self, acts: Acts, branches: dict[str, str]) -> None:
+        self._acts, self.branches = acts, branches
+        self.people = {
+            ORCH: Permission.WRITE,
+            "alice": Permission.ADMIN,
+            "carol": Permission.WRITE,
+            "bob": Permission.READ,
+        }
+        self.issue: Issue | None = an_issue()
+        self.labellings: list[LabelEvent] = [a_labelling()]
+        self.said: list[Comment] = []
+        self.pulls: list[Pull] = []
+        self.checked: dict[str, tuple[Check, ...]] = {}
+        """By commit; others have one check that has passed."""
+        self.reviewed: list[Review] = []
+        self.rules = BranchRules()
+        self.log = "assert 2 == 3"
+        self.labels: dict[int, list[str]] = {}
+        self.facts: RepositoryFacts | None = RepositoryFacts(
+            id=1,
+            node_id="R_1",
+            full_name="acme/web",
+            default_branch="main",
+            visibility="Private",
+            archived=False,
+            url="https://git.test/acme/web",
+            clone_url="https://git.test/acme/web.git",
+            empty=False,
+            can_push=True,
+        )
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        return None
+
+    def remote(self, repository_id: int) -> Remote:
+        return Remote(key=f"git.test-{repository_id}", url="https://git.test/acme/web.git")
+
+    async def viewer(self) -> str:
+        return ORCH
+
+    async def repository(self) -> RepositoryFacts:
+        return there(self.facts, "the repository")
+
+    async def permission(self, login: str) -> Permission:
+        return self.people.get(login, Permission.NONE)
+
+    async def labelled_issues(self, labels: Sequence[str]) -> list[Issue]:
+        return [self.issue] if self.issue is not None and self.issue.labels & set(labels) else []
+
+    async def get_issue(self, number: int) -> Issue:
+        return there(self.issue, f"issue {number}")
+
+    async def label_events(self, number: int) -> list[LabelEvent]:
+        return list(self.labellings)
+
+    async def comments(self, number: int) -> list[Comment]:
+        return list(self.said)
+
+    async def create_comment(self, number: int, body: str) -> Comment:
+        def act() -> Comment:
+            identity = 100 + len(self.said)
+            comment = Comment(id=identity, author=ORCH, body=body, time=BEGAN, url=f"https://git.test/c/{identity}")
+            self.said.append(comment)
+            return comment
+
+        return self._acts.do("create_comment", act)
+
+    async def edit_comment(self, comment_id: int, body: str) -> None:
+        def act() -> None:
+            old = there(next((entry for entry in self.said if entry.id == comment_id), None), "the comment")
+            self.said[self.said.index(old)] = replace(old, body=body)
+
+        self._acts.do("edit_comment", act)
+
+    async def add_labels(self, number: int, labels: Sequence[str]) -> None:
+        self._acts.do("add_labels", lambda: self.labels.setdefault(number, []).extend(labels))
+
+    async def find_pull(self, *, head: str) -> Pull | None:
+        return next((pull for pull in reversed(self.pulls) if pull.head_branch == head), None)
+
+    async def get_pull(self, number: int) -> Pull:
+        pull = there(next((pull for pull in self.pulls if pull.number == number), None), f"pull {number}")
+        head = self.branches.get(pull.head_branch, pull.head_sha) if pull.state == "open" else pull.head_sha
+        return replace(pull, head_sha=head)
+
+    async def open_pull(self, *, head: str, base: str, title: str, body: str) -> Pull:
+        def act() -> Pull:
+            number = PULL + len(self.pulls)
+            pull = a_pull(number=number, head_sha=self.branches[head], head_branch=head, base_branch=base)
+            self.pulls.append(pull)
+            return pull
+
+        return self._acts.do("open_pull", act)
+
+    async def checks(self, sha: str) -> Checks:
+        passed = (Check(name="build", state=CheckState.PASSED, id=1),)
+        return Checks(sha=sha, items=self.checked.get(sha, passed))
+
+    async def check_log(self, check: Check) -> str:
+        return self.log
+
+    async def reviews(self, number: int) -> list[Review]:
+        return list(self.reviewed)
+
+    async def branch_rules(self, branch: str) -> BranchRules:
+        return self.rules
+
+    async def update_branch(self, number: int, *, expected_head: str) -> None:
+        raise NotImplementedError("the base is merged in the mirror")
+
+    async def merge(self, number: int, *, sha: str, method: str, title: str, message: str) -> str:
+        def act() -> str:
+            pull = next(pull for pull in self.pulls if pull.number == number)
+            if self.branches.get(pull.head_branch) != sha:
+                raise HeadMoved("HeadMoved", "Head branch was modified.")
+            return self.set_pull(number, state="merged", merge_sha=merged_as(sha), head_sha=sha).merge_sha or ""
+
+        return self._acts.do("merge", act)
+
+    async def close_pull(self, number: int) -> None:
+        self._acts.do("close_pull", lambda: self.set_pull(number, state="closed"))
+
+    async def delete_branch(self, branch: str) -> None:
+        self._acts.do("delete_branch", lambda: self.branches.pop(branch, None))
+
+    def set_pull(self, number: int = PULL, **facts: object) -> Pull:
+        """Change facts of a pull request, as people and the world do."""
+        place = next(place for place, pull in enumerate(self.pulls) if pull.number == number)
+        self.pulls[place] = replace(self.pulls[place], **facts)  # type: ignore[arg-type]
+        return self.pulls[place]
+
+    def fail_checks(self, commit: str) -> None:
+        """The commit's build is red."""
+        self.checked[commit] = (Check(name="build", state=CheckState.FAILED, id=1),)
+
+
+def merged_as(head: str) -> str:
+    """The commit that a merge of this head makes."""
+    return sha(f"merge of {head}")
