@@ -6,6 +6,7 @@ the last one, however that ends (`hack.keeper`). Jobs make Pods there, and nothi
 
 import secrets
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -97,7 +98,18 @@ def _apply_crds(kubectl: Kubectl, *, done: Path) -> None:
     if list(CRDS.glob("*.yaml")):
         kubectl("apply", "--server-side", "-f", str(CRDS))
         kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        _wait_for_storage(kubectl)
     done.touch()
+
+
+def _wait_for_storage(kubectl: Kubectl) -> None:
+    """An established kind is not served yet: for a moment the server answers 429, "storage is (re)initializing"."""
+    kinds = ",".join(path.stem for path in sorted(CRDS.glob("*.yaml")))
+    deadline = time.monotonic() + 60
+    while kubectl("get", kinds, "--all-namespaces", check=False).returncode != 0:
+        if time.monotonic() > deadline:
+            pytest.fail(f"the server does not serve {kinds}", pytrace=False)
+        time.sleep(0.2)
 
 
 @pytest.fixture

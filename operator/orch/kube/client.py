@@ -28,6 +28,8 @@ TIMEOUT_SECONDS: Final = 10.0
 """Of one request, all in all. The fence before an irreversible act counts on it (see `orch.kube.lease`)."""
 
 MERGE_PATCH: Final = "application/merge-patch+json"
+_JSON: Final = "application/json"
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class Kube:
@@ -63,15 +65,18 @@ class Kube:
         subresource: str | None = None,
         query: Mapping[str, str | int] | None = None,
         body: Any = None,
+        metadata_only: bool = False,
         timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 -- the HTTP client's own deadline, so that the error is ours
     ) -> dict[str, Any]:
         """Send one request and return the JSON answer. `verb` is RBAC's: get, list, create, update, patch, delete.
 
-        Patches are JSON merge patches (RFC 7396). Raises the errors of `orch.kube.errors`, nothing else.
+        `metadata_only`: a list without spec and status (PartialObjectMetadataList). Patches are JSON merge patches
+        (RFC 7396). Raises the errors of `orch.kube.errors`, nothing else.
         """
         asked = _describe(verb, resource, namespace, name, subresource)
         path = resource.path(namespace, name, subresource)
-        status, content = await self._send(asked, path, query=query, body=body, timeout=timeout)
+        accept = _METADATA if metadata_only else _JSON
+        status, content = await self._send(asked, path, accept=accept, query=query, body=body, timeout=timeout)
         if status >= 300:
             raise refused(asked, status, content)
         try:
@@ -87,11 +92,12 @@ class Kube:
         asked: Request,
         path: str,
         *,
+        accept: str,
         query: Mapping[str, str | int] | None,
         body: Any,
         timeout: float,  # noqa: ASYNC109
     ) -> tuple[int, bytes]:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         if asked.verb == "patch":
             headers["Content-Type"] = MERGE_PATCH
         try:

@@ -46,13 +46,22 @@ class Objects:
             return None
 
     async def list(
-        self, namespace: str | None = None, *, labels: str = "", fields: str = "", page: int = PAGE
+        self,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        page: int = PAGE,
+        metadata_only: bool = False,
     ) -> Listing:
-        """All objects that match the label and field selectors, in one namespace or in all (None)."""
+        """All objects that match the label and field selectors, in one namespace or in all (None).
+
+        `metadata_only`: without spec and status, for who counts."""
         while True:
             listing = Listing()
             try:
-                async for chunk in self.pages(namespace, labels=labels, fields=fields, page=page):
+                pages = self.pages(namespace, labels=labels, fields=fields, page=page, metadata_only=metadata_only)
+                async for chunk in pages:
                     listing.resource_version = chunk["metadata"]["resourceVersion"]
                     listing.items += chunk.get("items") or []
             except Expired:  # a continuation lives five minutes; a list that slow starts again, whole
@@ -62,7 +71,13 @@ class Objects:
             return listing
 
     async def pages(
-        self, namespace: str | None = None, *, labels: str = "", fields: str = "", page: int = PAGE
+        self,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        page: int = PAGE,
+        metadata_only: bool = False,
     ) -> AsyncIterator[Document]:
         """The same page by page, for who keeps only a little of each object. Raises Expired when it takes minutes."""
         query: dict[str, str | int] = {"limit": page}
@@ -71,7 +86,9 @@ class Objects:
         if fields:
             query["fieldSelector"] = fields
         while True:
-            chunk = await self.kube.request("list", self.resource, namespace=namespace, query=query)
+            chunk = await self.kube.request(
+                "list", self.resource, namespace=namespace, query=query, metadata_only=metadata_only
+            )
             yield chunk
             token = chunk["metadata"].get("continue")
             if not token:

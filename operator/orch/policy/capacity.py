@@ -1,4 +1,4 @@
-"""How much goes on at once in one repository, and who is next.
+"""How much goes on at once in one repository.
 
 Called by the queue stage and the repository's reconciler. Counts come from an assumed state: what was just started
 counts, though no watch has told of it, so that a cap holds when many runs become ready at once. Fairness across
@@ -7,9 +7,7 @@ repositories is the work queue's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 
 from orch.api.v1alpha1.orchestratedrepo_intake import ConcurrencySpec
 
@@ -22,17 +20,6 @@ class Load:
     """Runs between their start and their pull request."""
     open_pulls: int = 0
     """Open pull requests of ours."""
-    started_last_day: int = 0
-    """Runs that started within the last 24 hours."""
-
-
-@dataclass(frozen=True)
-class Queued:
-    """A run that waits for a slot. `by_person`: asked for by a person, not by a label."""
-
-    name: str
-    created: datetime
-    by_person: bool = False
 
 
 def full(spec: ConcurrencySpec, load: Load) -> str | None:
@@ -45,27 +32,9 @@ def full(spec: ConcurrencySpec, load: Load) -> str | None:
             f"{load.open_pulls} pull requests are open and {load.active} runs on their way, "
             f"concurrency.maxOpenPullRequests is {spec.max_open_pull_requests}"
         )
-    if load.started_last_day >= spec.max_runs_per_day:
-        return f"{load.started_last_day} runs started within 24 hours, maxRunsPerDay is {spec.max_runs_per_day}"
     return None
 
 
 def issue_is_exhausted(spec: ConcurrencySpec, *, runs_of_issue: int) -> bool:
     """Whether orch may not start another run for an issue by itself. A person may ask for more."""
     return runs_of_issue >= spec.max_runs_per_issue
-
-
-def order(queue: Iterable[Queued]) -> list[Queued]:
-    """People's requests first, then the oldest."""
-    return sorted(queue, key=lambda run: (not run.by_person, run.created, run.name))
-
-
-def admitted(queue: Iterable[Queued], spec: ConcurrencySpec, load: Load) -> Sequence[str]:
-    """The names that may start now, in order, as many as the caps leave room for."""
-    names: list[str] = []
-    for run in order(queue):
-        if full(spec, load) is not None:
-            break
-        names.append(run.name)
-        load = replace(load, active=load.active + 1, started_last_day=load.started_last_day + 1)
-    return names

@@ -1,17 +1,15 @@
-"""Which issues start a run, who started it, and which text counts. Anyone can open an issue, and edit it later.
+"""Which issues start a run, and who started it. Anyone can open an issue.
 
 Called by the OrchestratedRepo reconciler and the claim stage. Permissions are asked live and come in as values.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
-from orch.api.v1alpha1.orchestratedrepo_intake import CommentTrust, MinimumPermission, Selector, TrustSpec
-from orch.ports import Comment, Issue, LabelEvent, Permission
+from orch.api.v1alpha1.orchestratedrepo_intake import MinimumPermission, Selector, TrustSpec
+from orch.ports import LabelEvent, Permission
 
 _LEAST: Final = {
     MinimumPermission.TRIAGE: Permission.TRIAGE,
@@ -31,12 +29,6 @@ def refusal(labels: Collection[str], selector: Selector) -> str | None:
     if not any(label.casefold() in on for label in selector.any_of):
         return "it carries no label of issues.selector.anyOf"
     return None
-
-
-def wanted(issues: Iterable[Issue], selector: Selector) -> list[Issue]:
-    """The open issues of a list that their labels make wanted, lowest number first."""
-    found = [i for i in issues if i.state == "open" and refusal(i.labels, selector) is None]
-    return sorted(found, key=lambda issue: issue.number)
 
 
 def find_trigger(events: Sequence[LabelEvent], labels: Collection[str], selector: Selector) -> LabelEvent | None:
@@ -59,32 +51,3 @@ def is_trusted(actor: str, permission: Permission, trust: TrustSpec) -> bool:
     Logins ignore case. `name[bot]` is not `name`, and no pattern of a name is trusted."""
     listed = {login.casefold() for login in trust.allowed_actors}
     return permission >= _LEAST[trust.minimum_permission] or actor.casefold() in listed
-
-
-def trusted_comments(
-    comments: Iterable[Comment], permissions: Mapping[str, Permission], trust: TrustSpec, *, ours: str
-) -> list[Comment]:
-    """The comments that a run may read, oldest first: by trusted people, not by ourselves (`ours`, a login).
-
-    `permissions` by login; who is not in it has none."""
-    if trust.comments is CommentTrust.NONE:
-        return []
-    return [
-        comment
-        for comment in sorted(comments, key=lambda c: (c.time, c.id))
-        if comment.author.casefold() != ours.casefold()
-        and is_trusted(comment.author, permissions.get(comment.author, Permission.NONE), trust)
-    ]
-
-
-def content_digest(title: str, body: str, comments: Sequence[Comment] = ()) -> str:
-    """`sha256:…` over the text that counts: title, body and trusted comments (id and body), in order.
-
-    Line ends are made equal first: GitHub's web page sends CRLF, its API what it was given."""
-    content = [_unix(title), _unix(body), [[comment.id, _unix(comment.body)] for comment in comments]]
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=True)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-def _unix(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")

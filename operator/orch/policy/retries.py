@@ -15,9 +15,6 @@ from orch.api.v1alpha1.vocabulary import FailureClass
 MAX_TRANSIENT: Final = 8
 """Attempts at something transient, about an hour and a half in all; then the run fails."""
 
-AMBIGUOUS: Final = timedelta(seconds=60)
-"""Wait before a write whose answer was lost is looked up: servers carry out late."""
-
 
 @dataclass(frozen=True)
 class BackOff:

@@ -24,6 +24,7 @@ from orch.kube.store import Store
 from orch.policy.render import one_line
 from orch.reconcilers.context import Contexts, RunWriter
 from orch.reconcilers.projections import TERMINAL_LABEL
+from orch.reconcilers.totals import ending
 from orch.runtime.reconcile import Result
 from orch.stages.contract import RunContext
 from orch.stages.sticky import refresh_sticky
@@ -61,9 +62,10 @@ async def tidy(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: O
         if not (ended or late):
             return Result(requeue_after=timedelta(seconds=10))
     finalizers = [name for name in run.metadata.finalizers if name != "orch.dev/cleanup"]
-    if run.metadata.labels.get(TERMINAL_LABEL) == "true" and finalizers == run.metadata.finalizers:
+    outcome = ending(run)
+    if run.metadata.labels.get(TERMINAL_LABEL) == outcome and finalizers == run.metadata.finalizers:
         return Result()
-    await runs.patch_metadata(run, labels={TERMINAL_LABEL: "true"}, finalizers=finalizers)
+    await runs.patch_metadata(run, labels={TERMINAL_LABEL: outcome}, finalizers=finalizers)
     return Result()
 
 

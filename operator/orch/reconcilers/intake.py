@@ -6,7 +6,9 @@ Called by the OrchestratedRepo reconciler. Creating a run twice meets AlreadyExi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from orch.api.v1alpha1 import (
     IssueRun,
@@ -16,106 +18,175 @@ from orch.api.v1alpha1 import (
     ObjectMeta,
     OrchestratedRepo,
     OwnerReference,
+    RefusedIssue,
     Trigger,
     TriggerType,
 )
+from orch.api.v1alpha1.reasons import IntakeReason
 from orch.kube.errors import AlreadyExists
 from orch.kube.owners import controller_reference
 from orch.kube.resource import Resource
 from orch.kube.store import Store
 from orch.policy.capacity import issue_is_exhausted
 from orch.policy.identity import run_name
-from orch.policy.intake import find_trigger, is_trusted, wanted
+from orch.policy.intake import find_trigger, is_trusted, refusal
+from orch.policy.text import one_line
 from orch.ports import Clock, Forge, Issue, LabelEvent
 from orch.reconcilers.index import RunIndex
 from orch.reconcilers.projections import ISSUE_LABEL, REPO_LABEL
+from orch.reconcilers.totals import past_runs
+
+_BELIEVED: Final = timedelta(minutes=10)
+"""How long an issue whose runs have ended is not looked up again: only a new labelling, or a deletion, changes that."""
+_SHOWN: Final = 20
+Audit = Callable[[str, Mapping[str, object]], None]
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """The answer for an issue at one labelling under one policy."""
+
+    trigger: str
+    generation: int | None
+    time: datetime
+    refused: RefusedIssue
 
 
 class Intake:
     """Looks at a repository's issues and makes the runs that policy allows."""
 
-    def __init__(
-        self,
-        runs: Store[IssueRun],
-        index: RunIndex,
-        clock: Clock,
-        audit: Callable[[str, Mapping[str, object]], None],
-    ) -> None:
-        self._runs = runs
-        self._index = index
-        self._clock = clock
-        self._audit = audit
+    def __init__(self, runs: Store[IssueRun], index: RunIndex, clock: Clock, audit: Audit) -> None:
+        self._runs, self._index = runs, index
+        self._clock, self._audit = clock, audit
+        self._settled: dict[str, dict[int, _Settled]] = {}
+        """By uid of the repository and number of the issue."""
 
-    async def take(self, repo: OrchestratedRepo, forge: Forge) -> None:
-        """One look. Mode Manual takes nothing by itself."""
-        selector = repo.spec.issues.selector
+    async def take(self, repo: OrchestratedRepo, forge: Forge) -> list[RefusedIssue]:
+        """One look; the issues that are not taken, and why. Mode Manual takes nothing by itself."""
+        selector, uid = repo.spec.issues.selector, repo.metadata.uid or ""
         if repo.spec.mode is Mode.MANUAL or not selector.any_of:
-            return
-        issues = wanted(await forge.labelled_issues(selector.any_of), selector)
+            self._settled.pop(uid, None)
+            return []
+        issues = [issue for issue in await forge.labelled_issues(selector.any_of) if issue.state == "open"]
+        there, settled = {issue.number for issue in issues}, self._settled.get(uid, {})
+        self._settled[uid] = {number: answer for number, answer in settled.items() if number in there}
         active = {run.issue for run in self._index.of_repo(repo) if not run.finished}
-        for issue in issues:
-            if issue.number not in active:
-                await self._consider(repo, forge, issue)
+        look = _Look(repo, forge, self._runs, self._clock, self._audit, self._settled[uid])
+        numbered = sorted(issues, key=lambda found: found.number)
+        answers = [await look.at(issue) for issue in numbered if issue.number not in active]
+        return [answer for answer in answers if answer is not None][:_SHOWN]
 
-    async def _consider(self, repo: OrchestratedRepo, forge: Forge, issue: Issue) -> None:
-        trigger = find_trigger(await forge.label_events(issue.number), issue.labels, repo.spec.issues.selector)
+    def forget(self, repo: OrchestratedRepo) -> None:
+        """The repository is gone."""
+        self._settled.pop(repo.metadata.uid or "", None)
+
+
+@dataclass
+class _Look:
+    """One pass over a repository's issues: what has been counted on the way counts for the next issue too."""
+
+    repo: OrchestratedRepo
+    forge: Forge
+    runs: Store[IssueRun]
+    clock: Clock
+    audit: Audit
+    settled: dict[int, _Settled]
+    room: int | None = None
+    """Runs that may still be started today; None until somebody asks."""
+
+    async def at(self, issue: Issue) -> RefusedIssue | None:
+        """Make the issue's run, or say why not. None also where there is nothing to say: it has a run already."""
+        selector = self.repo.spec.issues.selector
+        unwanted = refusal(issue.labels, selector)
+        if unwanted is not None:
+            return _refused(issue, IntakeReason.LABEL_EXCLUDES, unwanted)
+        trigger = find_trigger(await self.forge.label_events(issue.number), issue.labels, selector)
         if trigger is None:
-            return
-        earlier = await self._attempts(repo, issue.number)
+            return None
+        settled = self.settled.get(issue.number)
+        if settled is not None and self._stands(settled, trigger):
+            return settled.refused
+        labels = f"{REPO_LABEL}={self.repo.metadata.name},{ISSUE_LABEL}={issue.number}"
+        earlier = await self.runs.list(self.repo.metadata.namespace, labels=labels)
         if any(run.status.completion_time is None for run in earlier):
-            return
-        if any(run.spec.trigger.event_id == trigger.id for run in earlier):
-            return
-        limits = repo.spec.concurrency
-        if issue_is_exhausted(limits, runs_of_issue=len(earlier)) or await self._day_is_full(repo):
-            return
-        if not is_trusted(trigger.actor, await forge.permission(trigger.actor), repo.spec.issues.trust):
-            return
-        await self._create(repo, issue, trigger, attempt=max((run.spec.attempt for run in earlier), default=0) + 1)
+            return None
+        used = self._used_up(issue, trigger, earlier)
+        if used is not None:
+            self.settled[issue.number] = _Settled(trigger.id, self.repo.metadata.generation, self.clock(), used)
+            return used
+        return await self._start(issue, trigger, attempt=max((run.spec.attempt for run in earlier), default=0) + 1)
 
-    async def _attempts(self, repo: OrchestratedRepo, issue: int) -> list[IssueRun]:
-        return await self._runs.list(
-            repo.metadata.namespace, labels=f"{REPO_LABEL}={repo.metadata.name},{ISSUE_LABEL}={issue}"
-        )
+    def _stands(self, settled: _Settled, trigger: LabelEvent) -> bool:
+        same = settled.trigger == trigger.id and settled.generation == self.repo.metadata.generation
+        return same and self.clock() - settled.time < _BELIEVED
 
-    async def _day_is_full(self, repo: OrchestratedRepo) -> bool:
-        """Runs of the last 24 hours, those that have ended among them."""
-        runs = await self._runs.list(repo.metadata.namespace, labels=f"{REPO_LABEL}={repo.metadata.name}")
-        since = self._clock() - timedelta(days=1)
-        recent = sum((run.metadata.creation_timestamp or since) > since for run in runs)
-        return recent >= repo.spec.concurrency.max_runs_per_day
+    def _used_up(self, issue: Issue, trigger: LabelEvent, earlier: list[IssueRun]) -> RefusedIssue | None:
+        tried = next((run for run in earlier if run.spec.trigger.event_id == trigger.id), None)
+        if tried is not None:
+            ended = tried.status.failure.reason if tried.status.failure else "Merged"
+            text = f"run {tried.metadata.name} of this labelling has ended ({ended}): label the issue anew for another"
+            return _refused(issue, IntakeReason.ALREADY_TRIED, text)
+        if issue_is_exhausted(self.repo.spec.concurrency, runs_of_issue=len(earlier)):
+            most = self.repo.spec.concurrency.max_runs_per_issue
+            text = f"it has had {len(earlier)} runs, concurrency.maxRunsPerIssue is {most}"
+            return _refused(issue, IntakeReason.TOO_MANY_RUNS, text)
+        return None
 
-    async def _create(self, repo: OrchestratedRepo, issue: Issue, trigger: LabelEvent, *, attempt: int) -> None:
-        owner = controller_reference(
-            Resource.of(OrchestratedRepo), repo.metadata.name, repo.metadata.uid or "", block_deletion=False
-        )
-        run = IssueRun(
-            metadata=ObjectMeta(
-                name=run_name(repo.metadata.name, issue.number, attempt),
-                namespace=repo.metadata.namespace,
-                labels={REPO_LABEL: repo.metadata.name, ISSUE_LABEL: str(issue.number)},
-                finalizers=["orch.dev/cleanup"],
-                owner_references=[OwnerReference.model_validate(owner)],
-            ),
-            spec=IssueRunSpec(
-                repository_ref=LocalRef(name=repo.metadata.name),
-                issue_number=issue.number,
-                attempt=attempt,
-                trigger=Trigger(
-                    type=TriggerType.LABEL, github_login=trigger.actor, time=trigger.time, event_id=trigger.id
-                ),
-            ),
-        )
+    async def _start(self, issue: Issue, trigger: LabelEvent, *, attempt: int) -> RefusedIssue | None:
+        trust = self.repo.spec.issues.trust
+        if not is_trusted(trigger.actor, await self.forge.permission(trigger.actor), trust):
+            actor = one_line(trigger.actor, 100)
+            text = f"{actor} put the label {trigger.label!r} on and has less than {trust.minimum_permission} permission"
+            return _refused(issue, IntakeReason.ACTOR_NOT_TRUSTED, text)
+        if await self._day_is_full():
+            text = (
+                f"concurrency.maxRunsPerDay is {self.repo.spec.concurrency.max_runs_per_day}, and as many were started"
+            )
+            return _refused(issue, IntakeReason.DAY_IS_FULL, f"{text} within 24 hours")
+        await self._create(issue, trigger, attempt)
+        return None
+
+    async def _day_is_full(self) -> bool:
+        """Runs of the last 24 hours, those that have ended among them; listed once in a look."""
+        if self.room is None:
+            since = self.clock() - _DAY
+            past = await past_runs(self.runs, self.repo)
+            recent = sum(datetime.fromisoformat(run["metadata"]["creationTimestamp"]) > since for run in past)
+            self.room = self.repo.spec.concurrency.max_runs_per_day - recent
+        return self.room <= 0
+
+    async def _create(self, issue: Issue, trigger: LabelEvent, attempt: int) -> None:
+        run = _run(self.repo, issue, trigger, attempt)
         try:
-            await self._runs.create(run)
+            await self.runs.create(run)
         except AlreadyExists:
             return
-        self._audit(
-            "run_created",
-            {
-                "run": run.metadata.name,
-                "namespace": run.metadata.namespace,
-                "issue": issue.number,
-                "actor": trigger.actor,
-            },
-        )
+        self.room = (self.room or 0) - 1
+        fields = {"namespace": run.metadata.namespace, "issue": issue.number, "actor": trigger.actor}
+        self.audit("run_created", {"run": run.metadata.name, **fields})
+
+
+def _run(repo: OrchestratedRepo, issue: Issue, trigger: LabelEvent, attempt: int) -> IssueRun:
+    owner = controller_reference(
+        Resource.of(OrchestratedRepo), repo.metadata.name, repo.metadata.uid or "", block_deletion=False
+    )
+    return IssueRun(
+        metadata=ObjectMeta(
+            name=run_name(repo.metadata.name, issue.number, attempt),
+            namespace=repo.metadata.namespace,
+            labels={REPO_LABEL: repo.metadata.name, ISSUE_LABEL: str(issue.number)},
+            finalizers=["orch.dev/cleanup"],
+            owner_references=[OwnerReference.model_validate(owner)],
+        ),
+        spec=IssueRunSpec(
+            repository_ref=LocalRef(name=repo.metadata.name),
+            issue_number=issue.number,
+            attempt=attempt,
+            trigger=Trigger(type=TriggerType.LABEL, github_login=trigger.actor, time=trigger.time, event_id=trigger.id),
+        ),
+    )
+
+
+def _refused(issue: Issue, reason: IntakeReason, text: str) -> RefusedIssue:
+    return RefusedIssue(issue_number=issue.number, reason=reason.value, message=one_line(text, 512))

@@ -29,6 +29,7 @@ from orch.ports import Forge, RepositoryFacts
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.index import RunIndex
 from orch.reconcilers.intake import Intake
+from orch.reconcilers.totals import Totals
 from orch.runtime.reconcile import Key, Result
 
 FINALIZER: Final = "orch.dev/cleanup"
@@ -51,12 +52,14 @@ class OrchestratedRepoReconciler:
         self._contexts = contexts
         self._polled: dict[Key, tuple[datetime, object]] = {}
         self._intake = Intake(runs, index, contexts.clock, contexts.audit)
+        self._totals = Totals(runs, index)
 
     async def reconcile(self, key: Key) -> Result:
         """Observe, decide, write status if it changed. Raises KubeError: the queue backs off."""
         repo = await self._repos.find(key.namespace, key.name)
         if repo is None:
             self._polled.pop(key, None)
+            self._totals.forget(key)
             return Result()
         if repo.metadata.deletion_timestamp is not None:
             return await self._release(repo)
@@ -65,10 +68,11 @@ class OrchestratedRepoReconciler:
         read = repo.deep_copy()
         after = self._rest(key, repo) or await self._poll(key, repo)
         self._count(repo)
+        recount = await self._totals.bring_up_to_date(key, repo, self._now())
         repo.status.observed_generation = repo.metadata.generation or 0
         repo.status.last_handled_reconcile_at = repo.metadata.annotations.get("orch.dev/requestedAt")
         await self._repos.write_status(repo, read)
-        return Result(requeue_after=after)
+        return Result(requeue_after=min((time for time in (after, recount) if time is not None), default=None))
 
     def _rest(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
         """How long GitHub is not asked again: a run that moved is a reason to count, not to poll. None: it is time."""
@@ -104,7 +108,7 @@ class OrchestratedRepoReconciler:
             if repo.spec.suspend:
                 self._ready(repo, Reason.SUSPENDED, "suspended: no new work starts; unset spec.suspend to go on")
                 return None
-            await self._intake.take(repo, forge)
+            repo.status.refused = await self._intake.take(repo, forge)
             _note_quota(repo, forge, self._now())
             self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
             return repo.spec.interval
@@ -153,7 +157,7 @@ class OrchestratedRepoReconciler:
         set_condition(repo, Type.READY, True, reason, message, self._now())
 
     def _count(self, repo: OrchestratedRepo) -> None:
-        """The runs of the repository that have not ended, from the watch; those that have ended, added up once."""
+        """The runs of the repository that have not ended, from the watch."""
         runs = self._index.of_repo(repo)
         repo.status.runs = RunsStatus(
             queued=sum(not run.started for run in runs),
@@ -176,6 +180,7 @@ class OrchestratedRepoReconciler:
                 await self._runs.delete(run)
         if left and not late:
             return Result(requeue_after=timedelta(seconds=2))
+        self._intake.forget(repo)
         finalizers = [name for name in repo.metadata.finalizers if name != FINALIZER]
         await self._repos.patch_metadata(repo, finalizers=finalizers)
         return Result()

@@ -6,15 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orch.api.v1alpha1 import CommentTrust, MinimumPermission, Selector, TrustSpec
-from orch.policy.intake import content_digest, find_trigger, is_trusted, refusal, trusted_comments, wanted
-from orch.ports import Comment, Issue, LabelEvent, Permission
+from orch.api.v1alpha1 import MinimumPermission, Selector, TrustSpec
+from orch.policy.intake import find_trigger, is_trusted, refusal
+from orch.ports import LabelEvent, Permission
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def issue(number: int, *labels: str, state: str = "open") -> Issue:
-    return Issue(number, "t", "b", "eve", state, frozenset(labels), "u")
 
 
 def event(actor: str, label: str, minute: int, *, added: bool = True) -> LabelEvent:
@@ -39,11 +35,6 @@ def event(actor: str, label: str, minute: int, *, added: bool = True) -> LabelEv
 )
 def test_selector(labels: set[str], selector: Selector, taken: bool) -> None:
     assert (refusal(labels, selector) is None) is taken
-
-
-def test_wanted_issues_come_in_order_and_open() -> None:
-    found = wanted([issue(9, "orch"), issue(2, "orch"), issue(3), issue(1, "orch", state="closed")], Selector())
-    assert [i.number for i in found] == [2, 9]
 
 
 @pytest.mark.parametrize(
@@ -87,22 +78,3 @@ def test_trigger(events: list[LabelEvent], labels: set[str], actor: str | None) 
 def test_trust(actor: str, permission: Permission, trusted: bool) -> None:
     trust = TrustSpec(minimum_permission=MinimumPermission.WRITE, allowed_actors=["acme-triage[bot]"])
     assert is_trusted(actor, permission, trust) is trusted
-
-
-def test_only_trusted_comments_are_read() -> None:
-    comments = [
-        Comment(n, who, f"text {n}", T0 + timedelta(minutes=n))
-        for n, who in [(3, "alice"), (1, "eve"), (2, "orch-bot")]
-    ]
-    permissions = {"alice": Permission.WRITE, "orch-bot": Permission.WRITE}
-    found = trusted_comments(comments, permissions, TrustSpec(), ours="Orch-Bot")
-    assert [c.id for c in found] == [3]
-    assert trusted_comments(comments, permissions, TrustSpec(comments=CommentTrust.NONE), ours="x") == []
-
-
-def test_content_digest() -> None:
-    one = content_digest("title", "a\r\nb")
-    assert one == content_digest("title", "a\nb")
-    assert one != content_digest("title", "a\nb", [Comment(1, "alice", "more", T0)])
-    assert content_digest("a", "bc") != content_digest("ab", "c"), "parts do not run into each other"
-    assert content_digest("t", "\ud800\0") == content_digest("t", "\ud800\0")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from orch.api.v1alpha1 import ConcurrencySpec, FailureClass, Freeze, Guard, GuardAction, Risk
-from orch.policy.capacity import Load, Queued, admitted, full, issue_is_exhausted, order
+from orch.policy.capacity import Load, full, issue_is_exhausted
 from orch.policy.freezes import in_freeze
 from orch.policy.guards import Finding
 from orch.policy.retries import MAX_TRANSIENT, delay
@@ -72,24 +72,11 @@ SPEC = ConcurrencySpec(max_active_runs=3, max_open_pull_requests=5, max_runs_per
         (Load(open_pulls=5), "maxOpenPullRequests"),
         (Load(active=2, open_pulls=3), "maxOpenPullRequests"),
         (Load(active=2, open_pulls=2), None),
-        (Load(started_last_day=10), "maxRunsPerDay"),
     ],
 )
 def test_caps(load: Load, cap: str | None) -> None:
     found = full(SPEC, load)
     assert found is None if cap is None else found is not None and cap in found
-
-
-def test_people_come_first_then_the_oldest() -> None:
-    queue = [
-        Queued("new", NOW),
-        Queued("old", NOW - timedelta(hours=1)),
-        Queued("asked", NOW + timedelta(hours=1), by_person=True),
-    ]
-    assert [run.name for run in order(queue)] == ["asked", "old", "new"]
-    assert admitted(queue, SPEC, Load(active=1)) == ["asked", "old"]
-    assert admitted(queue, SPEC, Load(active=3)) == []
-    assert admitted(queue, SPEC, Load(started_last_day=9)) == ["asked"]
 
 
 def test_runs_per_issue() -> None:

@@ -69,8 +69,10 @@ from orch.api.v1alpha1.orchestratedrepo import (
     OrchestratedRepoSpec,
     OrchestratedRepoStatus,
     RateLimitStatus,
+    RefusedIssue,
     RepositoryStatus,
     RunsStatus,
+    TotalsStatus,
     Visibility,
 )
 from orch.api.v1alpha1.orchestratedrepo_intake import (
@@ -202,6 +204,7 @@ __all__ = [
     "PullRequestStatus",
     "RateLimitStatus",
     "ReconciledStatus",
+    "RefusedIssue",
     "RepositoryStatus",
     "Requester",
     "Review",
@@ -221,6 +224,7 @@ __all__ = [
     "Target",
     "TargetKind",
     "TimeoutsSpec",
+    "TotalsStatus",
     "Trigger",
     "TriggerType",
     "TrustSpec",

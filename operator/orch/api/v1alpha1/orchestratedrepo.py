@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from orch.api.v1alpha1.common import KubeObject, LocalRef, Model, ReconciledStatus, StatusModel, name_at_most
-from orch.api.v1alpha1.markers import Rule, immutable
+from orch.api.v1alpha1.markers import Rule, immutable, keyed_by
 from orch.api.v1alpha1.orchestratedrepo_intake import ConcurrencySpec, IssuesSpec, ModelSpec, PipelineSpec
 from orch.api.v1alpha1.orchestratedrepo_policy import ApprovalsSpec, BudgetSpec, GuardsSpec, MergeSpec, PublishSpec
 from orch.api.v1alpha1.types import BranchName, Count, Digest, Duration, Time, at_least, at_most, text
@@ -119,6 +119,32 @@ class RunsStatus(StatusModel):
     """Pull requests of orch that are open."""
 
 
+class TotalsStatus(StatusModel):
+    """The repository's runs that still exist, by how they ended. Deleting runs takes them out of the count."""
+
+    started: Count = 0
+    """All runs, those at work among them."""
+    merged: Count = 0
+    """Runs that ended with a merged pull request."""
+    failed: Count = 0
+    """Runs that failed."""
+    rejected: Count = 0
+    """Runs that policy or a person denied."""
+    cancelled: Count = 0
+    """Runs that people or the world ended."""
+
+
+class RefusedIssue(StatusModel):
+    """An open issue that carries a label of the selector and is not taken."""
+
+    issue_number: Annotated[int, Field(ge=1, le=2147483647)]
+    """The issue."""
+    reason: Annotated[str, text(64)]
+    """Why, for machines; see the reference of conditions."""
+    message: Annotated[str, text(512)]
+    """Why, and what to do, for people."""
+
+
 class RateLimitStatus(StatusModel):
     """The host's quota for this credential, written at most once in five minutes."""
 
@@ -141,6 +167,10 @@ class OrchestratedRepoStatus(ReconciledStatus):
     """Digest of the effective policy; an approval given under another one does not count."""
     runs: RunsStatus = Field(default_factory=RunsStatus)
     """What is going on now."""
+    totals: TotalsStatus | None = None
+    """How runs ended, counted anew when one ends."""
+    refused: Annotated[list[RefusedIssue], Field(max_length=20), keyed_by("issueNumber")] = Field(default_factory=list)
+    """Issues with a label of the selector that are not taken, and why: the first twenty by number."""
     rate_limit: RateLimitStatus | None = None
     """The host's quota for this credential."""
 

@@ -84,6 +84,31 @@ class IssueRunCondition(Documented):
     SUCCEEDED = "Succeeded", "Unknown while the run is active; then True or False, for good."
 
 
+class IntakeReason(Documented):
+    """Reasons in `status.refused` of an OrchestratedRepo: why an issue that carries its label is not taken."""
+
+    LABEL_EXCLUDES = (
+        "LabelExcludes",
+        "Another label of spec.issues.selector stands against it, or one is lacking. Change the labels.",
+    )
+    ACTOR_NOT_TRUSTED = (
+        "ActorNotTrusted",
+        "Whoever put the label on lacks the permission of spec.issues.trust. Somebody who has it labels the issue anew.",
+    )
+    ALREADY_TRIED = (
+        "AlreadyTried",
+        "The run of this labelling has ended. Mend what it names, take the label off and put it on again.",
+    )
+    TOO_MANY_RUNS = (
+        "TooManyRuns",
+        "The issue has had concurrency.maxRunsPerIssue runs. Raise it, or start one by `kubectl orch run`.",
+    )
+    DAY_IS_FULL = (
+        "DayIsFull",
+        "concurrency.maxRunsPerDay runs were started within 24 hours. It is taken when there is room again.",
+    )
+
+
 class WaitingReason(Documented):
     """Why an IssueRun waits (condition Waiting)."""
 
