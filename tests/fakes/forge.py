@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from tests.builders import BEGAN, PULL, a_labelling, a_pull, an_issue, sha
 from tests.fakes.acts import Acts, there
@@ -42,6 +43,7 @@ class FakeForge:
         }
         self.issue: Issue | None = an_issue()
         self.labellings: list[LabelEvent] = [a_labelling()]
+        self.edited: datetime | None = None
         self.said: list[Comment] = []
         self.pulls: list[Pull] = []
         self.checked: dict[str, tuple[Check, ...]] = {}
@@ -87,6 +89,9 @@ class FakeForge:
 
     async def label_events(self, number: int) -> list[LabelEvent]:
         return list(self.labellings)
+
+    async def last_edited(self, number: int) -> datetime | None:
+        return self.edited
 
     async def comments(self, number: int) -> list[Comment]:
         return list(self.said)
@@ -157,6 +162,17 @@ class FakeForge:
 
     async def delete_branch(self, branch: str) -> None:
         self._acts.do("delete_branch", lambda: self.branches.pop(branch, None))
+
+    def edit_issue(self, when: datetime, **facts: object) -> None:
+        """Somebody changes the issue's title or text."""
+        self.issue, self.edited = replace(there(self.issue, "the issue"), **facts), when  # type: ignore[arg-type]
+
+    def label(self, actor: str, when: datetime, *, added: bool = True) -> None:
+        """Somebody puts the label on, or takes it off."""
+        labels = frozenset({"orch"}) if added else frozenset()
+        self.issue = replace(there(self.issue, "the issue"), labels=labels)
+        event = a_labelling(actor, added=added, time=when, id=str(len(self.labellings) + 1))
+        self.labellings.append(event)
 
     def set_pull(self, number: int = PULL, **facts: object) -> Pull:
         """Change facts of a pull request, as people and the world do."""

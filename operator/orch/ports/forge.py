@@ -211,6 +211,10 @@ class Forge(Protocol):
         """All labelling of an issue or pull request, oldest first."""
         ...
 
+    async def last_edited(self, number: int) -> datetime | None:
+        """When the title or the text of an issue was last changed, by the host's clock; None: never."""
+        ...
+
     async def comments(self, number: int) -> list[Comment]:
         """All comments, oldest first."""
         ...

@@ -14,6 +14,7 @@ from orch.policy.render import find_marker
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Comment, Issue, Permission
 from orch.stages import texts
+from orch.stages.content import unvouched
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
 from orch.stages.effects import done, once
 
@@ -30,9 +31,11 @@ async def claim(ctx: RunContext) -> Outcome:
     issue = ctx.issue or await ctx.forge.get_issue(ctx.run.spec.issue_number)
     if issue.state != "open":
         raise Cancelled("IssueClosed", f"issue #{issue.number} is closed")
-    comments = await ctx.forge.comments(issue.number)
     if ctx.run.status.issue is None:
-        await _snapshot(ctx, issue, comments)
+        held = await unvouched(ctx, issue)
+        if held is not None:
+            return held
+        await _snapshot(ctx, issue, await ctx.forge.comments(issue.number))
     outcome = await once(ctx, key, find=lambda: _own(ctx), act=lambda: _post(ctx))
     if isinstance(outcome, Waiting):
         return outcome
@@ -45,6 +48,7 @@ async def _snapshot(ctx: RunContext, issue: Issue, comments: list[Comment]) -> N
     if ctx.run.spec.trigger.type is TriggerType.LABEL and unwanted is not None:
         raise Cancelled("Unlabelled", f"issue #{issue.number} is not wanted any more: {unwanted}")
     await _check_actor(ctx)
+    ctx.run.status.held_time = None
     trusted = await _trusted_comments(ctx, comments)
     text = IssueText(
         number=issue.number,

@@ -6,24 +6,19 @@ conditional requests, which cost nothing while nothing changed.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
-
 from orch.api.v1alpha1 import ContentChange, IssueRun, PullRequestState, StepState, TriggerType
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.api.work import IssueText
 from orch.errors import Cancelled, NotFound
-from orch.policy.intake import is_trusted, refusal
+from orch.policy.intake import refusal
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Issue, Pull
 from orch.stages.claim import BODY_LIMIT
+from orch.stages.content import HOLD, POLL, await_label, labelled_since
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import find_effect
 from orch.stages.merge import adopt_merge
 from orch.stages.work import issue_text
-
-_POLL: Final = timedelta(seconds=30)
-_HOLD: Final = timedelta(hours=24)
 
 
 async def interference(ctx: RunContext) -> Waiting | None:
@@ -70,7 +65,7 @@ def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
     message = (
         f"#{pull.number} has commits that are not orch's: it does not push again. Merge or close it, or cancel the run"
     )
-    return Waiting(WaitingReason.TAKEN_OVER, message, _POLL)
+    return Waiting(WaitingReason.TAKEN_OVER, message, POLL)
 
 
 async def _issue(ctx: RunContext) -> Waiting | None:
@@ -80,12 +75,14 @@ async def _issue(ctx: RunContext) -> Waiting | None:
         return _gone(ctx, "IssueGone", err.message)
     if issue.state != "open":
         return _gone(ctx, "IssueClosed", f"issue #{issue.number} was closed")
-    selector = ctx.repo.spec.issues.selector
-    unwanted = refusal(issue.labels, selector)
+    held = await _content(ctx, issue)
+    if held is not None:
+        return held
+    unwanted = refusal(issue.labels, ctx.repo.spec.issues.selector)
     if ctx.run.spec.trigger.type is TriggerType.LABEL and unwanted is not None:
         return _gone(ctx, "Unlabelled", f"issue #{issue.number} is not wanted any more: {unwanted}")
     ctx.run.status.held_time = None
-    return await _content(ctx, issue)
+    return None
 
 
 def _gone(ctx: RunContext, reason: str, message: str) -> Waiting:
@@ -94,9 +91,9 @@ def _gone(ctx: RunContext, reason: str, message: str) -> Waiting:
         raise Cancelled(reason, message)
     since = ctx.run.status.held_time or ctx.clock()
     ctx.run.status.held_time = since
-    if ctx.clock() - since > _HOLD:
+    if ctx.clock() - since > HOLD:
         raise Cancelled(reason, f"{message}; the pull request stays open")
-    return Waiting(WaitingReason.AWAITING_HUMAN, f"{message}: the merge is held for 24 h, then the run ends", _POLL * 4)
+    return Waiting(WaitingReason.AWAITING_HUMAN, f"{message}: the merge is held for 24 h, then the run ends", POLL * 4)
 
 
 async def _content(ctx: RunContext, issue: Issue) -> Waiting | None:
@@ -104,11 +101,12 @@ async def _content(ctx: RunContext, issue: Issue) -> Waiting | None:
     policy = ctx.repo.spec.issues.trust.on_content_change
     if policy is ContentChange.IGNORE or _same(await issue_text(ctx), issue):
         return None
-    if policy is ContentChange.REPLAN or await _relabelled(ctx):
-        await _start_over(ctx)
-        return None
-    message = f"issue #{issue.number} was edited after its label: somebody trusted labels it again to go on"
-    return Waiting(WaitingReason.CONTENT_CHANGED, message, _POLL)
+    if policy is ContentChange.HOLD:
+        edited = await ctx.forge.last_edited(issue.number)
+        if edited is None or not await labelled_since(ctx, edited):
+            return await_label(ctx, issue)
+    await _start_over(ctx)
+    return None
 
 
 def _same(snapshot: IssueText, issue: Issue) -> bool:
@@ -130,14 +128,3 @@ async def _start_over(ctx: RunContext) -> None:
                 await ctx.runner.cancel(step.name, step.runner_uid)
             step.state = StepState.CANCELLED
         step.reason = "ContentChanged"
-
-
-async def _relabelled(ctx: RunContext) -> bool:
-    """Whether a trusted person has put a selector label on since the snapshot: they saw the new text."""
-    taken = ctx.run.status.issue.content_time if ctx.run.status.issue else None
-    wanted = {label.casefold() for label in ctx.repo.spec.issues.selector.any_of}
-    for event in reversed(await ctx.forge.label_events(ctx.run.spec.issue_number)):
-        if event.added and event.label.casefold() in wanted and taken is not None and event.time > taken:
-            permission = await ctx.forge.permission(event.actor)
-            return is_trusted(event.actor, permission, ctx.repo.spec.issues.trust)
-    return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 from tests.builders import a_repo, a_run
@@ -155,8 +154,8 @@ class World:
         return name
 
 
-def at(stage: Stage, repo: OrchestratedRepo | None = None, run: IssueRun | None = None) -> World:
+async def at(stage: Stage, repo: OrchestratedRepo | None = None, run: IssueRun | None = None) -> World:
     """A world in which everything before `stage` went well."""
     world = World(repo, run)
-    asyncio.run(world.reach(stage))
+    await world.reach(stage)
     return world

@@ -67,6 +67,11 @@ def label_events(documents: Iterable[dict[str, Any]]) -> list[LabelEvent]:
     return [_label_event(entry) for entry in documents if entry["event"] in ("labeled", "unlabeled")]
 
 
+def renamings(documents: Iterable[dict[str, Any]]) -> list[datetime]:
+    """REST "List issue events": when the title was changed."""
+    return [time(entry["created_at"]) for entry in documents if entry["event"] == "renamed"]
+
+
 def _label_event(document: dict[str, Any]) -> LabelEvent:
     return LabelEvent(
         id=str(document["id"]),

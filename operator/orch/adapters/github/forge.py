@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -32,6 +33,12 @@ from orch.ports import (
 
 _LOGIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")
 """GitHub's rule, and the underscore of enterprise accounts. A path must not be made of anything else."""
+
+_LAST_EDITED: Final = """
+query ($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) { issue(number: $number) { lastEditedAt } }
+}
+"""
 
 
 class GitHubForge:
@@ -94,6 +101,15 @@ class GitHubForge:
     async def label_events(self, number: int) -> list[LabelEvent]:
         """REST "List issue events": fewer entries than the timeline, which holds comments as well."""
         return (await self._rest.pages(f"{self._path}/issues/{number}/events")).read(facts.label_events)
+
+    async def last_edited(self, number: int) -> datetime | None:
+        """GraphQL `Issue.lastEditedAt` for the text, which REST does not tell; REST "List issue events" for the title."""
+        owner, _, name = self._repository.partition("/")
+        asked = await self._rest.ask(self._host.graphql_url, _LAST_EDITED, owner=owner, name=name, number=number)
+        edited = asked.read(lambda answer: answer["data"]["repository"]["issue"]["lastEditedAt"])
+        times = [asked.read(lambda _: facts.time(edited))] if edited else []
+        renamed = (await self._rest.pages(f"{self._path}/issues/{number}/events")).read(facts.renamings)
+        return max([*times, *renamed], default=None)
 
     async def comments(self, number: int) -> list[Comment]:
         """REST "List issue comments"."""

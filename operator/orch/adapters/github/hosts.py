@@ -54,6 +54,11 @@ class Host(BaseModel):
     content_per_hour: int = Field(default=500, ge=1)
     """Writes of one credential in an hour. Same source."""
 
+    @property
+    def graphql_url(self) -> str:
+        """Source: GitHub GraphQL "Forming calls", and the same page of GitHub Enterprise Server for `/api/v3`."""
+        return f"{self.api_url.removesuffix('/v3')}/graphql"
+
     @field_validator("api_url", "git_url", "web_url")
     @classmethod
     def _is_address(cls, url: str) -> str:

@@ -145,6 +145,16 @@ class Rest:
         reply = await self._turn(send, what, write=True)
         return Answer(what, _decoded(reply.text, what, write=True), is_write=True)
 
+    async def ask(self, url: str, query: str, **variables: object) -> Answer:
+        """A GraphQL query, for what REST does not tell. It is a read, though GitHub wants it by POST; it has no ETag and a
+        quota of its own. Raises as `get` does; NotFound also for an answer with errors, which is how GitHub says it."""
+        body = {"query": query, "variables": variables}
+        reply = await self._turn(lambda: self._exchange("POST", url, {}, {}, body), "POST /graphql", write=False)
+        answer = Answer("POST /graphql", _decoded(reply.text, "POST /graphql", write=False))
+        if answer.read(lambda document: document.get("errors")):
+            raise NotFound("NotFound", "POST /graphql: not there, or not visible with this token")
+        return answer
+
     async def log(self, path: str) -> str:
         """The end of a log that GitHub keeps behind a signed address elsewhere. Raises NotFound, CredentialsRefused, …"""
 

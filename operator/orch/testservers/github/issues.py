@@ -214,7 +214,7 @@ def edit(state: State, repo: Repo, issue: Issue, actor: str, changes: dict[str, 
         issue.title = changes["title"]
     if "body" in changes and changes["body"] != issue.body:
         told["body"] = {"from": issue.body or ""}
-        issue.body = changes["body"]
+        issue.body, issue.last_edited_at = changes["body"], state.clock()
         reference(state, repo, issue, issue.body or "", actor)
     if told:
         touch(state, issue)

@@ -136,6 +136,8 @@ class Issue(Record):
     lock_reason: str | None = None
     created_at: datetime
     updated_at: datetime
+    last_edited_at: datetime | None = None
+    """When the text was last changed; a change of the title does not count."""
     closed_at: datetime | None = None
     closed_by: str | None = None
     is_pull: bool = False

@@ -149,3 +149,20 @@ def test_hosts_and_names_are_checked(forges: GitHubForges, asked: dict[str, Any]
         forges.open(
             **{"host": "git.example", "repository": "octo/demo", "secret": {"token": b"x"}, "tenant": "t", **asked}
         )
+
+
+async def test_when_an_issue_was_edited_last(forge: Forge, world: World) -> None:
+    alice = world.as_("alice")
+    assert await forge.last_edited(1) is None
+    alice.post(f"{DEMO}/issues/1/labels", json={"labels": ["bug"]})
+    alice.post(f"{DEMO}/issues/1/comments", json={"body": "Any news?"})
+    assert await forge.last_edited(1) is None, "labels and comments are no edits"
+    alice.patch(f"{DEMO}/issues/1", json={"body": "1 + 1 is 3"})
+    edited = await forge.last_edited(1)
+    assert edited is not None
+    alice.patch(f"{DEMO}/issues/2", json={"title": "Another title"})
+    renamed = await forge.last_edited(2)
+    assert renamed is not None
+    assert renamed >= edited
+    with pytest.raises(NotFound):
+        await forge.last_edited(999)

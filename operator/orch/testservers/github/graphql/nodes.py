@@ -161,6 +161,7 @@ class Graph:
             "activeLockReason": row.lock_reason,
             "createdAt": stamp(row.created_at),
             "updatedAt": stamp(row.updated_at),
+            "lastEditedAt": stamp(row.last_edited_at),
             "closedAt": stamp(row.closed_at),
             "repository": lambda _: self.repository(repo),
             "labels": lambda args: connection(labels, self.label, args),
