@@ -6,9 +6,12 @@ Later text of anybody is either held back (`onContentChange`) or never read.
 
 from __future__ import annotations
 
+from functools import partial
+
 from orch.api.v1alpha1 import CommentTrust, IssueStatus, TriggerType
 from orch.api.work import IssueText
 from orch.errors import Cancelled, PolicyDenied
+from orch.policy.identity import run_identity
 from orch.policy.intake import is_trusted, refusal
 from orch.policy.render import find_marker
 from orch.policy.text import cut, one_line, plain
@@ -21,6 +24,9 @@ from orch.stages.effects import done, once
 BODY_LIMIT = 64_000
 COMMENT_LIMIT = 16_000
 COMMENTS = 30
+"""So many of the newest comments of trusted people are read."""
+_AUTHORS = 30
+"""So many people are asked about, the newest first; strangers may be many."""
 
 
 async def claim(ctx: RunContext) -> Outcome:
@@ -36,7 +42,7 @@ async def claim(ctx: RunContext) -> Outcome:
         if held is not None:
             return held
         await _snapshot(ctx, issue, await ctx.forge.comments(issue.number))
-    outcome = await once(ctx, key, find=lambda: _own(ctx), act=lambda: _post(ctx))
+    outcome = await once(ctx, key, find=lambda: _own(ctx), act=lambda: _post(ctx), look_first=True)
     if isinstance(outcome, Waiting):
         return outcome
     return await _elect(ctx, int(outcome))
@@ -83,20 +89,23 @@ async def _trusted_comments(ctx: RunContext, comments: list[Comment]) -> list[st
     if trust.comments is CommentTrust.NONE:
         return []
     permissions: dict[str, Permission] = {}
-    kept = []
-    for comment in comments[-COMMENTS:]:
+    kept: list[str] = []
+    for comment in reversed(comments):
         if find_marker(comment.body) is not None:
             continue
         if comment.author not in permissions:
+            if len(permissions) == _AUTHORS:
+                break
             permissions[comment.author] = await ctx.forge.permission(comment.author)
-        if is_trusted(comment.author, permissions[comment.author], trust):
+        if is_trusted(comment.author, permissions[comment.author], trust) and len(kept) < COMMENTS:
             kept.append(f"{comment.author}: {cut(plain(comment.body), COMMENT_LIMIT)}")
-    return kept
+    return kept[::-1]
 
 
 async def _own(ctx: RunContext) -> str | None:
+    """Our sticky comment, the oldest: a stranger may have copied its marker, which anyone can read."""
     for comment in await ctx.forge.comments(ctx.run.spec.issue_number):
-        if _claimant(comment) == ctx.run.status.identity:
+        if _claimant(comment) == ctx.run.status.identity and await _may_claim(ctx, comment):
             return str(comment.id)
     return None
 
@@ -107,16 +116,38 @@ async def _post(ctx: RunContext) -> str:
 
 
 async def _elect(ctx: RunContext, own: int) -> Outcome:
-    """Two clusters on one repository: of the claims that are still held, the lowest comment id among writers wins."""
+    """Two clusters on one repository: of the claims that are still held, the lowest comment id among writers wins.
+
+    A claim of an earlier attempt that is over holds nothing, though nobody may have been able to say so on the issue."""
+    ours = _identities(ctx)
     for comment in await ctx.forge.comments(ctx.run.spec.issue_number):
         if comment.id >= own or texts.is_released(comment.body):
             continue
         identity = _claimant(comment)
-        if identity in (None, ctx.run.status.identity):
+        if identity is None or identity in ours:
             continue
-        if await ctx.forge.permission(comment.author) >= Permission.WRITE:
+        if await _may_claim(ctx, comment):
             raise Cancelled("ClaimedElsewhere", f"another run holds issue #{ctx.run.spec.issue_number}: {comment.url}")
     return Done()
+
+
+async def _may_claim(ctx: RunContext, comment: Comment) -> bool:
+    return await ctx.forge.permission(comment.author) >= Permission.WRITE
+
+
+def _identities(ctx: RunContext) -> set[str | None]:
+    """This run's, and those of the attempts before it once they are over."""
+    own, repository, before = ctx.run.status.identity, ctx.repo.status.repository, ctx.previous
+    if repository is None or (before is not None and before.status.completion_time is None):
+        return {own}
+    name = partial(
+        run_identity,
+        installation=ctx.installation,
+        host=ctx.repo.spec.host,
+        repository_id=repository.id,
+        issue=ctx.run.spec.issue_number,
+    )
+    return {own, *(name(attempt=attempt) for attempt in range(1, ctx.run.spec.attempt))}
 
 
 def _claimant(comment: Comment) -> str | None:

@@ -18,6 +18,8 @@ SETTLE: Final = timedelta(seconds=60)
 """How long an act with a lost answer may still arrive. GitHub ends a request after 10 s; a proxy may hold it longer."""
 
 _KEPT: Final = 30
+_REPEATED: Final = ("push/", "merge/")
+"""What a run does again for each new head. The rest is done once in its life, so its record is kept as long."""
 
 Find = Callable[[], Awaitable[str | None]]
 Act = Callable[[], Awaitable[str]]
@@ -34,21 +36,22 @@ def done(run: IssueRun, key: str) -> str | None:
     return effect.observed if effect and effect.state is EffectState.DONE else None
 
 
-async def once(ctx: RunContext, key: str, *, find: Find, act: Act) -> str | Waiting:
+async def once(ctx: RunContext, key: str, *, find: Find, act: Act, look_first: bool = False) -> str | Waiting:
     """Make the effect `key` happen exactly once and return what was observed.
 
     `find` looks the effect up in the world (None: not there), `act` makes it. Any other failure than Ambiguous means
-    that the act did not happen: its intent is withdrawn and the failure goes on.
+    that the act did not happen: its intent is withdrawn and the failure goes on. `look_first`: look it up before the
+    first intent too, since a status restored from a backup has forgotten what was done after it.
     """
     observed = done(ctx.run, key)
     if observed is not None:
         return observed
     now = ctx.clock()
     known = find_effect(ctx.run, key)
+    there = await find() if known is not None or look_first else None
+    if there is not None:
+        return _record(ctx.run, key, EffectState.DONE, now, there)
     if known is not None:
-        there = await find()
-        if there is not None:
-            return _record(ctx.run, key, EffectState.DONE, now, there)
         if now < known.time + SETTLE:
             return _wait(known, now)
         if known.state is EffectState.INTENDED or known.observed != "absent":
@@ -87,6 +90,12 @@ def _record(run: IssueRun, key: str, state: EffectState, time: datetime, observe
 
 def _record_effect(run: IssueRun, key: str, state: EffectState, time: datetime, observed: str | None) -> Effect:
     effect = Effect(key=key, state=state, time=time, observed=observed)
-    rest = [other for other in run.status.effects if other.key != key]
-    run.status.effects = [*rest[-(_KEPT - 1) :], effect]
+    run.status.effects = [*_with_room([other for other in run.status.effects if other.key != key]), effect]
     return effect
+
+
+def _with_room(effects: list[Effect]) -> list[Effect]:
+    """At most as many as leave room for one more; the oldest push or merge goes."""
+    surplus = len(effects) - (_KEPT - 1)
+    dropped = [effect for effect in effects if effect.key.startswith(_REPEATED)][: max(surplus, 0)]
+    return [effect for effect in effects if effect not in dropped]
