@@ -42,7 +42,8 @@ class GateVerdict:
 @dataclass(frozen=True)
 class Facts:
     """All that the decision rests on. `expected_head` is ours; `behind`: the base branch has commits that ours lacks;
-    `approval` is the Merge gate's outcome; `trusted` holds the logins whose reviews count."""
+    `approval` is the Merge gate's outcome; `trusted` holds the logins whose
+    requests for changes count, `approvers` those whose approvals do."""
 
     pull: Pull
     expected_head: str
@@ -51,6 +52,7 @@ class Facts:
     grace_over: bool
     reviews: Sequence[Review] = ()
     trusted: Collection[str] = ()
+    approvers: Collection[str] = ()
     behind: bool = False
     frozen: Frozen | None = None
     approval: ApprovalOutcome = ApprovalOutcome.NOT_REQUIRED
@@ -168,7 +170,7 @@ def _reviews(facts: Facts) -> GateVerdict:
     asking = sorted({r.author for r in facts.reviews if r.state == "CHANGES_REQUESTED" and r.author in facts.trusted})
     if asking:
         return _closed("Reviews", "ChangesRequested", f"{', '.join(asking)} asked for changes", fix=Fix.REVIEW)
-    approvals = len({r.author for r in facts.reviews if r.state == "APPROVED"})
+    approvals = len({r.author for r in facts.reviews if r.state == "APPROVED" and r.author in facts.approvers})
     lacking = facts.rules.required_approvals - approvals
     if lacking > 0:
         message = f"{lacking} more approving reviews are required on GitHub"

@@ -18,8 +18,9 @@ from orch.stages.contract import Again, Outcome, RunContext, Waiting
 from orch.stages.implement import is_change
 from orch.stages.plan import plan_text
 from orch.stages.reports import is_parked
-from orch.stages.work import Order, perform, steps_of
+from orch.stages.work import Order, perform, read_input, steps_of
 
+_OUTDATED = "Outdated"
 _COUNTERS = {StepStage.CHECKS: "checks_fix", StepStage.REVIEW: "review_fix", StepStage.CONFLICT: "conflict_fix"}
 
 
@@ -41,9 +42,9 @@ def _is_running(ctx: RunContext, stage: StepStage) -> bool:
 
 
 def _goes_on(ctx: RunContext, stage: StepStage) -> bool:
-    """Whether the next step only replaces one that was lost or cut short by money: that is the same attempt."""
+    """Whether the next step only replaces one that was lost, cut short by money or overtaken: that is the same attempt."""
     step = _newest(ctx, stage)
-    return step is not None and (step.state is StepState.LOST or is_parked(step))
+    return step is not None and (step.state is StepState.LOST or step.reason == _OUTDATED or is_parked(step))
 
 
 async def fix(
@@ -79,6 +80,10 @@ async def fix(
         raise
     if isinstance(report, Waiting):
         return report
+    step = _newest(ctx, stage)
+    if step is not None and (await read_input(ctx, step)).head_sha != record.head_sha:
+        step.reason = _OUTDATED  # its tree lacks what our branch has gained since, and would take that back
+        return Waiting(None, f"our branch moved while step {step.name} ran: looking again", timedelta(seconds=1))
     if is_change(report):
         return Again()
     why = one_line(report.message, limit=300) or report.outcome.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from orch.api.conditions import set_condition
-from orch.api.v1alpha1 import ApprovalOutcome, Gate, PullRequestState, Risk
+from orch.api.v1alpha1 import ApprovalOutcome, Gate, PullRequestState, Risk, UpToDate
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import NotMergeable
 from orch.policy.freezes import in_freeze
@@ -17,7 +17,7 @@ from orch.stages.checks import GRACE, pace, since_push
 from orch.stages.contract import NOW, Again, Done, Outcome, RunContext, Waiting
 from orch.stages.effects import once
 from orch.stages.gates import Question, ask, consume
-from orch.stages.review import trusted_reviewers
+from orch.stages.review import approvers, trusted_reviewers
 from orch.stages.update import bring_up_to_date, resolve
 
 _REASONS: Final = {
@@ -62,17 +62,26 @@ async def _facts(ctx: RunContext, pull: Pull) -> Facts:
     """Every fact afresh: what was recorded is trusted until here, not beyond."""
     head = branch(ctx).head_sha or ""
     reviews = await ctx.forge.reviews(pull.number)
+    rules = await ctx.forge.branch_rules(branch(ctx).base_branch or "main")
+    demanded = rules.up_to_date or ctx.repo.spec.merge.up_to_date is UpToDate.ALWAYS
     return Facts(
         pull=pull,
         expected_head=head,
-        rules=await ctx.forge.branch_rules(branch(ctx).base_branch or "main"),
+        rules=rules,
         checks=await ctx.forge.checks(head),
         grace_over=since_push(ctx, head) > GRACE,
         reviews=reviews,
         trusted=await trusted_reviewers(ctx, reviews),
+        approvers=await approvers(ctx, reviews) if rules.required_approvals else (),
+        behind=demanded and not await _holds_base(ctx, head),
         frozen=in_freeze(ctx.repo.spec.merge.freezes, ctx.clock()),
         approval=ApprovalOutcome.APPROVED,  # `ask` has answered for exactly this content
     )
+
+
+async def _holds_base(ctx: RunContext, head: str) -> bool:
+    base = await ctx.git.fetch(ctx.remote, branch(ctx).base_branch or "main")
+    return await ctx.git.is_ancestor(ctx.remote, ancestor=base, sha=head)
 
 
 async def _fix(ctx: RunContext, verdict: FixNeeded) -> Outcome:
@@ -130,7 +139,7 @@ def _question(ctx: RunContext) -> Question:
         title=(run.status.issue and run.status.issue.title) or f"Issue #{run.spec.issue_number}",
         facts={
             "pull_request_number": pull.number if pull else None,
-            "head_sha": branch(ctx).head_sha,
+            "head_sha": change.head_sha if change else None,
             "change_digest": change.digest if change else None,
         },
         risk=(change and change.risk) or Risk.LOW,

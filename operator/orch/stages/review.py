@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orch.api.v1alpha1.reasons import WaitingReason
-from orch.api.work import Feedback, StepStage
+from orch.api.work import Feedback, StepOutcome, StepStage
 from orch.policy.intake import is_trusted
 from orch.policy.text import cut, one_line, plain
-from orch.ports import Review
+from orch.ports import Permission, Review
 from orch.stages.base import branch
 from orch.stages.checks import pace
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
-from orch.stages.effects import find_effect
 from orch.stages.fix import fix
+from orch.stages.work import read_input, steps_of
 
 
 async def review(ctx: RunContext) -> Outcome:
@@ -25,7 +25,8 @@ async def review(ctx: RunContext) -> Outcome:
     rules = await ctx.forge.branch_rules(branch(ctx).base_branch or "main")
     trusted = await trusted_reviewers(ctx, reviews)
     asked = [item for item in reviews if item.state == "CHANGES_REQUESTED" and item.author in trusted]
-    fresh = [item for item in asked if not _answered(ctx, item)]
+    answered = await _answered(ctx) if asked else ()
+    fresh = [item for item in asked if _source(item) not in answered]
     if fresh:
         return await fix(ctx, StepStage.REVIEW, tuple(_feedback(item) for item in fresh[:10]))
     if asked:
@@ -35,9 +36,9 @@ async def review(ctx: RunContext) -> Outcome:
             f"{names} asked for changes, a fix is pushed: waiting for a new review",
             pace(ctx),
         )
-    approvals = sum(item.state == "APPROVED" for item in reviews)
+    approvals = len(await approvers(ctx, reviews)) if rules.required_approvals else 0
     if approvals < rules.required_approvals:
-        message = f"GitHub demands {rules.required_approvals} approving reviews, {approvals} are there"
+        message = f"GitHub demands {rules.required_approvals} approving reviews, {approvals} by people with write access are there"
         return Waiting(WaitingReason.AWAITING_REVIEW, message, pace(ctx))
     return Done()
 
@@ -49,12 +50,24 @@ async def trusted_reviewers(ctx: RunContext, reviews: Sequence[Review]) -> froze
     return frozenset([login for login in sorted(asking) if is_trusted(login, await ctx.forge.permission(login), trust)])
 
 
-def _answered(ctx: RunContext, item: Review) -> bool:
-    """Whether our head was pushed after the review was written: then it is the reviewer's turn."""
-    pushed = find_effect(ctx.run, f"push/{branch(ctx).head_sha}")
-    return pushed is not None and pushed.time > item.time
+async def approvers(ctx: RunContext, reviews: Sequence[Review]) -> frozenset[str]:
+    """The logins whose approvals count on GitHub: of people who may write (GitHub Docs, "About protected branches")."""
+    approving = sorted({item.author for item in reviews if item.state == "APPROVED"})
+    return frozenset([login for login in approving if await ctx.forge.permission(login) >= Permission.WRITE])
+
+
+async def _answered(ctx: RunContext) -> frozenset[str]:
+    """The reviews that a fix was made for: then it is the reviewer's turn. What the step was given says it; a review that
+    came while the step ran, or before a push for another reason, is not answered by that push."""
+    ended = [step for step in steps_of(ctx.run, StepStage.REVIEW) if step.reason == StepOutcome.DONE]
+    given = [await read_input(ctx, step) for step in ended]
+    return frozenset(feedback.source for work in given for feedback in work.feedback)
+
+
+def _source(item: Review) -> str:
+    return f"review {item.id} by {one_line(item.author, limit=100)}"
 
 
 def _feedback(item: Review) -> Feedback:
     text = "\n\n".join([item.body, *item.comments])
-    return Feedback(source=f"review by {one_line(item.author, limit=100)}", text=cut(plain(text), 30_000))
+    return Feedback(source=_source(item), text=cut(plain(text), 30_000))

@@ -71,7 +71,11 @@ def test_all_gates_open() -> None:
         ({"reviews": [review("alice", "CHANGES_REQUESTED")]}, {}, Fix.REVIEW),
         ({"reviews": [review("mallory", "CHANGES_REQUESTED")]}, {}, None),
         ({"rules": BranchRules(required_approvals=1)}, {}, "AwaitingReview"),
-        ({"rules": BranchRules(required_approvals=1), "reviews": [review("bob", "APPROVED")]}, {}, None),
+        (
+            {"rules": BranchRules(required_approvals=1), "reviews": [review("bob", "APPROVED")], "approvers": {"bob"}},
+            {},
+            None,
+        ),
         ({"checks": checks(("build", F))}, {}, Fix.CHECKS),
         ({"checks": checks(("build", R))}, {}, ChecksResult.RUNNING),
         ({"checks": replace(checks(("build", P)), sha="2" * 40)}, {}, ChecksResult.RUNNING),
