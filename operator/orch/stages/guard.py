@@ -33,7 +33,9 @@ async def guard(ctx: RunContext) -> Outcome:
         return Done()
     report = await read_report(ctx, step)
     head = await _build(ctx, step, report)
-    await _judge(ctx, step, report, head)
+    record = branch(ctx)
+    base = await ctx.git.fetch(ctx.remote, record.base_branch or "main") if record.head_sha else await pin_base(ctx)
+    await judge(ctx, head, base=base, step=step.name, document=texts.diff_key(step.name))
     return Done()
 
 
@@ -59,9 +61,8 @@ async def _build(ctx: RunContext, step: Step, report: StepReport) -> str:
     )
 
 
-async def _judge(ctx: RunContext, step: Step, report: StepReport, head: str) -> None:
-    record = branch(ctx)
-    base = await ctx.git.fetch(ctx.remote, record.base_branch or "main") if record.head_sha else await pin_base(ctx)
+async def judge(ctx: RunContext, head: str, *, base: str, step: str, document: str) -> None:
+    """Diff a commit of ours against the base branch, hold it against policy, and record it as the run's change."""
     diff = await ctx.git.diff(ctx.remote, base=base, sha=head)
     if not diff.changes:
         raise Terminal("NothingChanged", "the change is empty against the base branch")
@@ -69,10 +70,11 @@ async def _judge(ctx: RunContext, step: Step, report: StepReport, head: str) -> 
     analysis = ctx.run.status.analysis
     risk = assess(diff, findings, complexity=analysis.complexity if analysis else None)
     patch = await ctx.git.patch(ctx.remote, base=base, sha=head)
-    await keep(ctx, texts.diff_key(step.name), "change.diff", patch)
+    await keep(ctx, document, "change.diff", patch)
     # Recorded last: a change that is recorded counts as judged, and whatever fails above has to be done again.
     ctx.run.status.change = ChangeStatus(
-        step=step.name,
+        step=step,
+        head_sha=head,
         digest=diff.digest,
         files=len(diff.changes),
         additions=sum(change.additions for change in diff.changes),
@@ -80,7 +82,7 @@ async def _judge(ctx: RunContext, step: Step, report: StepReport, head: str) -> 
         risk=risk.risk,
         findings=[_recorded(finding) for finding in findings[:20]],
     )
-    record.head_sha = head
+    branch(ctx).head_sha = head
     for finding in findings:
         ctx.lines("safety_violation", {"guard": finding.guard, "action": finding.action, "path": finding.path})
     _refuse(ctx.run.status.change)

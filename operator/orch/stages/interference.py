@@ -57,9 +57,10 @@ async def _pull(ctx: RunContext) -> Waiting | None:
 def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
     """Somebody else's commit on our branch: orch stops pushing. A push of ours that is on its way is none."""
     branch = ctx.run.status.branch
-    if branch is None or pull.head_sha in (branch.expected_sha, branch.head_sha):
+    if branch is None:
         return None
-    if find_effect(ctx.run, f"push/{pull.head_sha}") is not None:
+    is_ours = pull.head_sha in (branch.expected_sha, branch.head_sha)
+    if not branch.taken_over and (is_ours or find_effect(ctx.run, f"push/{pull.head_sha}") is not None):
         return None
     branch.taken_over = True
     message = (

@@ -3,7 +3,7 @@ the guards and the gate Publish, and never moves a branch that somebody else has
 
 from __future__ import annotations
 
-from orch.api.conditions import set_condition
+from orch.api.conditions import is_true, set_condition
 from orch.api.v1alpha1 import Gate, PullRequestState, PullRequestStatus, Risk
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import HeadMoved
@@ -11,7 +11,7 @@ from orch.ports import Pull
 from orch.stages import texts
 from orch.stages.base import branch
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
-from orch.stages.effects import once
+from orch.stages.effects import done, once
 from orch.stages.gates import Question, ask, consume
 from orch.stages.sticky import refresh_sticky
 
@@ -27,6 +27,8 @@ async def publish(ctx: RunContext) -> Outcome:
         opened = await _open(ctx)
         if not isinstance(opened, Done):
             return opened
+    if not is_true(ctx.run, IssueRunCondition.PUBLISHED):
+        await _tell(ctx)
         set_condition(
             ctx.run,
             IssueRunCondition.PUBLISHED,
@@ -35,13 +37,23 @@ async def publish(ctx: RunContext) -> Outcome:
             "the pull request is open",
             ctx.clock(),
         )
-        await refresh_sticky(ctx)
     return Done()
+
+
+async def _tell(ctx: RunContext) -> None:
+    """Labels and the sticky comment. Both may be done twice, and are done again when the first time failed."""
+    pull, labels = ctx.run.status.pull_request, ctx.repo.spec.publish.labels
+    if pull is not None and labels:
+        await ctx.forge.add_labels(pull.number, labels)
+    await refresh_sticky(ctx)
 
 
 async def _push(ctx: RunContext) -> Outcome:
     record, change = branch(ctx), ctx.run.status.change
-    gate = await ask(ctx, _question(ctx))
+    if record.taken_over:
+        return _taken_over(record.name or "")
+    is_known = change is not None and done(ctx.run, f"push/{change.head_sha}") is not None
+    gate = Done() if is_known else await ask(ctx, _question(ctx))
     if not isinstance(gate, Done):
         return gate
     head, name = record.head_sha or "", record.name or ""
@@ -50,21 +62,28 @@ async def _push(ctx: RunContext) -> Outcome:
         return head if await ctx.git.remote_sha(ctx.remote, name) == head else None
 
     async def act() -> str:
-        await consume(ctx, Gate.PUBLISH)
+        if not is_known:  # a merge of the base branch brings nothing that was not asked about
+            await consume(ctx, Gate.PUBLISH)
         await ctx.git.push(ctx.remote, sha=head, branch=name, expected=record.expected_sha)
         return head
 
     try:
-        pushed = await once(ctx, f"push/{head}", find=find, act=act)
+        pushed = await once(ctx, f"push/{head}", find=find, act=act, look_first=True)
     except HeadMoved:
         record.taken_over = True
-        message = f"somebody else moved branch {name}: orch does not push to it again; merge or close the pull request, or cancel"
-        return Waiting(WaitingReason.TAKEN_OVER, message)
+        return _taken_over(name)
     if isinstance(pushed, Waiting):
         return pushed
     record.expected_sha = head
     ctx.lines("pushed", {"branch": name, "sha": head, "change": change.digest if change else None})
     return Done()
+
+
+def _taken_over(name: str) -> Waiting:
+    message = (
+        f"somebody else moved branch {name}: orch does not push to it again; merge or close the pull request, or cancel"
+    )
+    return Waiting(WaitingReason.TAKEN_OVER, message)
 
 
 async def _open(ctx: RunContext) -> Outcome:
@@ -84,9 +103,6 @@ async def _open(ctx: RunContext) -> Outcome:
         return number
     if ctx.run.status.pull_request is None:
         _adopt(ctx, await ctx.forge.get_pull(int(number)))
-    labels = ctx.repo.spec.publish.labels or []
-    if labels:
-        await ctx.forge.add_labels(int(number), labels)  # naming a label that is there already changes nothing
     ctx.lines("pull_request_opened", {"pr": int(number)})
     return Done()
 
@@ -104,7 +120,7 @@ def _question(ctx: RunContext) -> Question:
     return Question(
         gate=Gate.PUBLISH,
         title=f"Push for issue #{ctx.run.spec.issue_number}",
-        facts={"head_sha": branch(ctx).head_sha, "change_digest": change.digest if change else None},
+        facts={"head_sha": change.head_sha if change else None, "change_digest": change.digest if change else None},
         risk=(change and change.risk) or Risk.LOW,
         findings=(change and change.findings) or (),
         artifact=texts.diff_document(ctx.run),

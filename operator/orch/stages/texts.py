@@ -10,6 +10,7 @@ from orch.policy.render import marker, render_title, render_untrusted
 from orch.policy.text import one_line
 from orch.ports import Author
 
+_DIFF = "diff-"
 _RELEASED = "<!-- orch:released -->"
 
 
@@ -88,14 +89,19 @@ def is_released(body: str) -> bool:
 
 
 def diff_document(run: IssueRun) -> str | None:
-    """Name of the ConfigMap with the change's diff."""
-    change = run.status.change
-    return f"{run.metadata.name}-{diff_key(change.step)}" if change and change.step else None
+    """Name of the ConfigMap with the newest diff."""
+    kept = [artifact.ref.name for artifact in run.status.artifacts if artifact.name.startswith(_DIFF)]
+    return kept[-1] if kept else None
 
 
 def diff_key(step: str) -> str:
     """`diff-<kind>-<n>`: the document of one step's change."""
-    return f"diff-{'-'.join(step.rsplit('-', 2)[-2:])}"
+    return f"{_DIFF}{'-'.join(step.rsplit('-', 2)[-2:])}"
+
+
+def update_diff_key(head: str) -> str:
+    """`diff-update-<sha>`: the document of the change after a merge of the base branch."""
+    return f"{_DIFF}update-{head[:10]}"
 
 
 def _story(run: IssueRun) -> list[str]:

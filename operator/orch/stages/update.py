@@ -5,17 +5,24 @@ Never a rebase, never a force: our branch only gains a commit, with two parents,
 
 from __future__ import annotations
 
+from orch.api.v1alpha1.reasons import WaitingReason
 from orch.api.work import Feedback, StepStage
 from orch.stages import texts
 from orch.stages.base import branch
-from orch.stages.contract import Again, Outcome, RunContext
+from orch.stages.checks import SOONEST
+from orch.stages.contract import Again, Outcome, RunContext, Waiting
 from orch.stages.fix import fix
+from orch.stages.guard import judge
 
 
 async def bring_up_to_date(ctx: RunContext) -> Outcome:
     """Merge base into our head; a conflict goes to the agent."""
     record = branch(ctx)
     base = await ctx.git.fetch(ctx.remote, record.base_branch or "main")
+    if await ctx.git.is_ancestor(ctx.remote, ancestor=base, sha=record.head_sha or ""):
+        return Waiting(
+            WaitingReason.AWAITING_CHECKS, "the branch is up to date, which GitHub does not show yet", SOONEST
+        )
     merged = await ctx.git.merge(
         ctx.remote,
         ours=record.head_sha or "",
@@ -26,10 +33,11 @@ async def bring_up_to_date(ctx: RunContext) -> Outcome:
     )
     if merged is None:
         return await resolve(ctx, f"merging {record.base_branch} conflicts")
+    change = ctx.run.status.change
     diff = await ctx.git.diff(ctx.remote, base=base, sha=merged)
+    if change is not None and diff.digest != change.digest:  # both sides touched a file: judged, and asked about, anew
+        await judge(ctx, merged, base=base, step=change.step or "", document=texts.update_diff_key(merged))
     record.head_sha = merged
-    if ctx.run.status.change is not None:
-        ctx.run.status.change.digest = diff.digest
     return Again()
 
 

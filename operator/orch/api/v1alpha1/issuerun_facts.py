@@ -122,8 +122,11 @@ class Finding(StatusModel):
 class ChangeStatus(StatusModel):
     """The change against its merge base, as facts from orch's own mirror."""
 
-    step: Annotated[str, text(64)] | None = None
+    step: Annotated[str, text(80)] | None = None
     """The work step whose result this is. A newer change is judged anew."""
+    head_sha: Sha | None = None
+    """The commit that was judged, and that people are asked about. A merge of the base branch that leaves the change as it
+    is does not move it: what was approved stays approved."""
     digest: Digest
     """Digest of the tree diff: equal content, equal digest, whatever the commits are."""
     files: Count = 0

@@ -87,7 +87,7 @@ class Runner(StrEnum):
 class Step(StatusModel):
     """A work step: an untrusted program that runs away from every credential."""
 
-    name: Annotated[str, text(64, 1)]
+    name: Annotated[str, text(80, 1)]
     """`<run>-<stage>-<n>`: also the name of the Job or of the process's folder."""
     state: StepState
     """Where it is; `Lost` when it was started and cannot be found."""
