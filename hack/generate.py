@@ -1,4 +1,4 @@
-"""Write what is made from the models: crds/*.yaml and docs/reference/*.md. With --check only say what is stale.
+"""Write what is made from the code: crds/*.yaml, docs/reference/*.md, docs/cli. With --check only say what is stale.
 
 Called by `make generate` and by `make lint` (with --check). Usage: python hack/generate.py [--check]
 """
@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "operator"))
+sys.path[:0] = [str(ROOT), str(ROOT / "operator")]
 
+from hack import cli_pages  # noqa: E402
 from orch.api.crd import custom_resource_definition, published_schema  # noqa: E402
 from orch.api.v1alpha1 import KINDS, KubeObject, reasons  # noqa: E402
 from orch.api.v1alpha1.markers import LIST_KEYS, RULES  # noqa: E402
@@ -31,7 +32,9 @@ def main() -> int:
     wanted = dict(files())
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
     folders = {path.parent for path in wanted}
-    made = [path for folder in folders for path in folder.glob("*.*") if NOTE in path.read_text("utf-8")]
+    notes = (NOTE, cli_pages.NOTE)
+    texts = {path: path.read_text("utf-8") for folder in folders for path in folder.glob("*.*")}
+    made = [path for path, text in texts.items() if any(note in text for note in notes)]
     left = sorted(set(made) - set(wanted))
     for path in stale:
         print(f"{path.relative_to(ROOT)}: {'stale' if check else 'written'}")
@@ -54,6 +57,7 @@ def files() -> Iterator[tuple[Path, str]]:
         yield ROOT / "crds" / f"{kind.PLURAL}.yaml", f"# {NOTE}\n{document}"
         yield ROOT / "docs" / "reference" / f"{kind.KIND.lower()}.md", page(kind)
     yield ROOT / "docs" / "reference" / "conditions.md", conditions_page()
+    yield from cli_pages.pages(ROOT / "docs")
 
 
 def page(kind: type[KubeObject]) -> str:

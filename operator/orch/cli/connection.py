@@ -6,24 +6,26 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure
+from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Place
 from orch.errors import OrchError
-from orch.kube.client import Kube, connect
-from orch.kube.errors import Forbidden, Invalid, KubeError, KubeNotFound
+from orch.kube.client import ActAs, Kube, connect
+from orch.kube.errors import Conflict, Forbidden, Invalid, KubeError, KubeNotFound, Unavailable
 
 T = TypeVar("T")
 
+_POLICY_SAYS: Final = "denied request: "
+"""What stands before a ValidatingAdmissionPolicy's own message (apiserver, plugin/policy/validating)."""
 
-def on_cluster(
-    body: Callable[[Kube, str], Awaitable[T]], kubeconfig: Path | None, context: str | None, namespace: str | None
-) -> T:
+
+def on_cluster(body: Callable[[Kube, str], Awaitable[T]], place: Place) -> T:
     """Run `body(kube, namespace)` and return what it does. Raises Failure for all that the server refuses."""
 
     async def session() -> T:
-        async with await connect(_file(kubeconfig), context=context) as kube:
-            return await body(kube, namespace or _namespace(kubeconfig, context))
+        act_as = ActAs(place.user, place.groups) if place.user else None
+        async with await connect(_file(place.kubeconfig), context=place.context, act_as=act_as) as kube:
+            return await body(kube, place.namespace or _namespace(place))
 
     try:
         return asyncio.run(session())
@@ -33,15 +35,34 @@ def on_cluster(
 
 def failure(error: OrchError) -> Failure:
     """The error in words for the person who typed the verb: the rights that lack are theirs, not the operator's."""
-    text = error.message.replace("the operator's role needs", "you need")
-    if isinstance(error, Forbidden):
-        return Failure(text, code=WRONG_USE)
-    if (isinstance(error, KubeNotFound) and "not find the requested resource" in text) or "page not found" in text:
-        return Failure(f"{text}: the cluster lacks orch's CRDs; kubectl apply --server-side -f crds/", code=WRONG_USE)
-    said_no = isinstance(error, Invalid | KubeNotFound)
-    if isinstance(error, KubeError) and not said_no and "no answer" in text:
-        text += "; check the cluster, --kubeconfig and --context"
-    return Failure(text, code=ANSWER_IS_NO if said_no else WRONG_USE)
+    if not isinstance(error, KubeError) or error.request is None:
+        return Failure(error.message, code=WRONG_USE)
+    asked, detail = error.request, error.detail
+    match error:
+        case Forbidden() if error.status == 401:
+            text = "the cluster does not know you: log in anew, or correct the user of the kubeconfig's context"
+            return Failure(text, code=WRONG_USE)
+        case Forbidden() if _POLICY_SAYS not in detail:
+            where = f" in namespace {asked.namespace!r}" if asked.namespace else ""
+            text = (
+                f"you may not {asked.verb} {asked.resource}{where}: ask for a role with that verb; `kubectl auth can-i`"
+            )
+            return Failure(f"{text} {asked.verb} {asked.resource} tells", code=WRONG_USE)
+        case KubeNotFound(unserved=True):
+            text = f"the cluster does not serve {asked.resource}: it lacks orch's CRDs; kubectl apply --server-side -f crds/"
+            return Failure(text, code=WRONG_USE)
+        case Unavailable(status=None):
+            text = f"{detail}: is the cluster up? Check --kubeconfig and --context"
+            return Failure(text, code=WRONG_USE)
+        case Unavailable():
+            return Failure(f"the API server is not well: {detail}; try again", code=WRONG_USE)
+        case Conflict():
+            return Failure(f"{asked.target} was changed by somebody at the same moment: look at it and try again")
+        case Invalid() | Forbidden():
+            said = detail.partition(_POLICY_SAYS)[2] or detail
+            return Failure(f"{asked.target} is refused: {said}", code=ANSWER_IS_NO)
+        case _:
+            return Failure(f"cannot {asked}: {detail}", code=ANSWER_IS_NO)
 
 
 def _file(kubeconfig: Path | None) -> str | None:
@@ -53,13 +74,13 @@ def _file(kubeconfig: Path | None) -> str | None:
     return os.environ.get("KUBECONFIG") or (None if in_pod else str(home))
 
 
-def _namespace(kubeconfig: Path | None, context: str | None) -> str:
+def _namespace(place: Place) -> str:
     from kubernetes.aio.config import list_kube_config_contexts
 
-    source = _file(kubeconfig)
+    source = _file(place.kubeconfig)
     if source is None:
         account = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
         return account.read_text().strip() if account.exists() else "default"
     contexts, current = list_kube_config_contexts(source)  # type: ignore[no-untyped-call]
-    chosen = next((entry for entry in contexts if entry["name"] == context), None) if context else current
+    chosen = next((entry for entry in contexts if entry["name"] == place.context), None) if place.context else current
     return str(((chosen or {}).get("context") or {}).get("namespace") or "default")

@@ -49,3 +49,24 @@ async def runs_of(kube: Kube, repo: OrchestratedRepo, issue: int) -> list[IssueR
     runs = await Store(kube, IssueRun).list(repo.metadata.namespace)
     ours = [r for r in runs if r.spec.repository_ref.name == repo.metadata.name and r.spec.issue_number == issue]
     return sorted(ours, key=lambda run: run.spec.attempt)
+
+
+async def get_run(kube: Kube, namespace: str, name: str) -> IssueRun:
+    """The IssueRun of this name. Raises Failure, which says how to name an issue where a repository was named."""
+    found = await Store(kube, IssueRun).find(namespace, name) if _OBJECT.fullmatch(name) else None
+    if found is not None:
+        return found
+    if "/" in name or await Store(kube, OrchestratedRepo).find(namespace, name) is not None:
+        raise Failure(f"which issue of {name}? Add --issue N, or name it as owner/name#N", code=WRONG_USE)
+    raise Failure(f"no IssueRun {name!r} in namespace {namespace!r}: see `kubectl get irun`")
+
+
+async def get_target(kube: Kube, namespace: str, name: str) -> OrchestratedRepo | IssueRun:
+    """The OrchestratedRepo of this name or repository, else the IssueRun of this name. Raises Failure."""
+    if "/" not in name:
+        repo = await Store(kube, OrchestratedRepo).find(namespace, name) if _OBJECT.fullmatch(name) else None
+        run = await Store(kube, IssueRun).find(namespace, name) if repo is None and _OBJECT.fullmatch(name) else None
+        if found := repo or run:
+            return found
+        raise Failure(f"no OrchestratedRepo or IssueRun {name!r} in namespace {namespace!r}: kubectl get orepo,irun")
+    return await get_repo(kube, namespace, name)

@@ -1,7 +1,12 @@
-"""The options that all verbs share, and the two ways a verb ends badly. Used by every verb; asks nothing of a server."""
+"""The options that all verbs share, as kubectl spells them, and the two ways a verb ends badly.
+
+Used by every verb; asks nothing of a server.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,6 +14,35 @@ import typer
 
 ANSWER_IS_NO: Final = 1
 WRONG_USE: Final = 2
+INTERRUPTED: Final = 130
+
+
+class Failure(Exception):
+    """The verb ends with one line on stderr: what, where, what to do. `code` is 1 (no, not found) or 2 (wrong use)."""
+
+    def __init__(self, message: str, *, code: int = ANSWER_IS_NO) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Format(StrEnum):
+    """What `-o` takes."""
+
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a verb works and as whom: the values of the options that lead to a cluster."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
 
 
 Namespace = Annotated[
@@ -18,11 +52,22 @@ Context = Annotated[str | None, typer.Option("--context", help="Context of the k
 Kubeconfig = Annotated[
     Path | None, typer.Option("--kubeconfig", help="Kubeconfig file; default: $KUBECONFIG, else ~/.kube/config.")
 ]
-
-
-class Failure(Exception):
-    """The verb ends with one line on stderr: what, where, what to do. `code` is 1 (no, not found) or 2 (wrong use)."""
-
-    def __init__(self, message: str, *, code: int = ANSWER_IS_NO) -> None:
-        super().__init__(message)
-        self.code = code
+AsUser = Annotated[
+    str | None, typer.Option("--as", help="Act as this user; needs the verb impersonate.", metavar="USER")
+]
+AsGroups = Annotated[
+    list[str] | None, typer.Option("--as-group", help="A group of that user; may be given again.", metavar="GROUP")
+]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")]
+Labels = Annotated[str | None, typer.Option("--selector", "-l", help="Only objects with these labels, e.g. team=web.")]
+Output = Annotated[
+    Format | None, typer.Option("--output", "-o", help="Form: wide, json, yaml or name; default: a table.")
+]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, and print each line that changes.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to go on.")]
+OperatorNamespace = Annotated[
+    str,
+    typer.Option(
+        "--operator-namespace", envvar="ORCH_OPERATOR_NAMESPACE", help="Namespace of the operator.", show_default=True
+    ),
+]

@@ -1,13 +1,12 @@
-"""`run`: a person asks for an issue to be processed now. Creates one IssueRun, and follows it on request.
+"""`run` and `retry`: a person asks for an issue to be processed now. Creates one IssueRun, and follows it on request.
 
-Called by `orch.cli.app`. It never ends a run: whoever stops watching leaves it at work.
+Called by `orch.cli.verbs.work`. It never ends a run: whoever stops watching leaves it at work.
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -26,23 +25,19 @@ from orch.api.v1alpha1 import (
 )
 from orch.api.v1alpha1.types import parse_money
 from orch.api.validate import validate
+from orch.cli.changes import shown
 from orch.cli.connection import on_cluster
-from orch.cli.lookup import get_repo, runs_of, split_issue
-from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure
+from orch.cli.following import follow
+from orch.cli.lookup import get_repo, get_run, runs_of, split_issue
+from orch.cli.options import INTERRUPTED, WRONG_USE, Failure, Place
 from orch.cli.output import say, warn
+from orch.cli.whoami import whoami
 from orch.kube.client import Kube
-from orch.kube.errors import AlreadyExists, Unavailable
+from orch.kube.errors import AlreadyExists
 from orch.kube.owners import controller_reference
 from orch.kube.resource import Resource
 from orch.kube.store import Store
 from orch.policy.identity import run_name
-
-_INTERRUPTED = 130
-_PAUSE = 1.0
-"""Seconds between two looks at a run."""
-_PATIENCE = 60
-"""Looks without an answer from the server before the watch gives up."""
-_SELF = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
 
 
 @dataclass(frozen=True)
@@ -70,52 +65,78 @@ class Wish:
             ) from None
 
 
-def run(
-    issue: str, number: int | None, wish: Wish, watch: bool, place: tuple[Path | None, str | None, str | None]
-) -> int:
+def run(place: Place, issue: str, number: int | None, wish: Wish, watch: bool) -> int:
     """Create the run, print its name, follow it. Raises Failure."""
     target = split_issue(issue, number)
     if target is None:
         raise Failure(f"which issue of {issue}? Call it as `run owner/name#123` or `run REPO 123`", code=WRONG_USE)
     overrides = wish.overrides()
+
+    async def create(kube: Kube, namespace: str) -> IssueRun:
+        repo = await get_repo(kube, namespace, target[0])
+        return await _create(kube, repo, target[1], overrides, None)
+
+    return _started(create, watch, place)
+
+
+def retry(place: Place, name: str, wish: Wish, watch: bool) -> int:
+    """Create the next attempt of a run that has ended, which is told what this one learnt. Raises Failure."""
+    overrides = wish.overrides()
+
+    async def create(kube: Kube, namespace: str) -> IssueRun:
+        before = await get_run(kube, namespace, name)
+        if is_true(before, "Succeeded"):
+            raise Failure(f"{name} was merged: there is nothing to try again")
+        repo = await get_repo(kube, namespace, before.spec.repository_ref.name)
+        return await _create(kube, repo, before.spec.issue_number, overrides or before.spec.overrides, before)
+
+    return _started(create, watch, place)
+
+
+def _started(create: Callable[[Kube, str], Awaitable[IssueRun]], watch: bool, place: Place) -> int:
     created: list[str] = []
 
     async def session(kube: Kube, namespace: str) -> int:
-        repo = await get_repo(kube, namespace, target[0])
-        made = await _create(kube, repo, target[1], overrides)
+        made = await create(kube, namespace)
         created.append(made.metadata.name)
-        say(f"issuerun.orch.dev/{made.metadata.name} created")
-        _remark(repo)
+        say(f"{shown(made)} created")
         return await follow(kube, made) if watch else 0
 
     try:
-        return on_cluster(session, *place)
+        return on_cluster(session, place)
     except KeyboardInterrupt:
         name = created[0] if created else None
-        warn(f"{name} goes on; look at it with: kubectl describe irun {name}" if name else "interrupted")
-        return _INTERRUPTED
+        warn(f"{name} goes on; look at it with: kubectl orch explain {name}" if name else "interrupted")
+        return INTERRUPTED
 
 
-async def _create(kube: Kube, repo: OrchestratedRepo, issue: int, overrides: RunOverrides | None) -> IssueRun:
+async def _create(
+    kube: Kube, repo: OrchestratedRepo, issue: int, overrides: RunOverrides | None, before: IssueRun | None
+) -> IssueRun:
     earlier = await runs_of(kube, repo, issue)
     active = [run.metadata.name for run in earlier if run.status.completion_time is None]
     if active:
-        raise Failure(f"{active[-1]} is still at work on this issue: kubectl describe irun {active[-1]}")
-    answer = await kube.request("create", _SELF, body={"apiVersion": _SELF.api_version, "kind": _SELF.kind})
-    username = str(((answer.get("status") or {}).get("userInfo") or {}).get("username") or "")
+        raise Failure(f"{active[-1]} is still at work on this issue: kubectl orch explain {active[-1]}")
     attempt = max((run.spec.attempt for run in earlier), default=0) + 1
-    wanted = _document(repo, issue, attempt, username, overrides)
+    wanted = _document(repo, issue, attempt, (await whoami(kube)).username, overrides, before)
     if problems := validate(wanted.dump()):
         raise Failure(f"the run would be refused: {problems[0]}", code=WRONG_USE)
     try:
-        return await Store(kube, IssueRun).create(wanted)
+        made = await Store(kube, IssueRun).create(wanted)
     except AlreadyExists:
         name = wanted.metadata.name
-        raise Failure(f"somebody has just started {name}: kubectl describe irun {name}") from None
+        raise Failure(f"somebody has just started {name}: kubectl orch explain {name}") from None
+    _remark(repo)
+    return made
 
 
 def _document(
-    repo: OrchestratedRepo, issue: int, attempt: int, username: str, overrides: RunOverrides | None
+    repo: OrchestratedRepo,
+    issue: int,
+    attempt: int,
+    username: str,
+    overrides: RunOverrides | None,
+    before: IssueRun | None,
 ) -> IssueRun:
     """The object; the operator adds its finalizer."""
     meta = repo.metadata
@@ -131,7 +152,8 @@ def _document(
             repository_ref=LocalRef(name=meta.name),
             issue_number=issue,
             attempt=attempt,
-            trigger=Trigger(type=TriggerType.MANUAL, username=username),
+            trigger=Trigger(type=TriggerType.RETRY if before else TriggerType.MANUAL, username=username),
+            retry_of=LocalRef(name=before.metadata.name) if before else None,
             overrides=overrides,
         ),
     )
@@ -139,44 +161,8 @@ def _document(
 
 def _remark(repo: OrchestratedRepo) -> None:
     if repo.spec.suspend:
-        warn(f"{repo.metadata.name} is suspended: the run waits until spec.suspend is unset")
+        warn(f"{repo.metadata.name} is suspended, so the run waits: kubectl orch resume {repo.metadata.name}")
     elif not is_true(repo, "Ready"):
         ready = find_condition(repo, "Ready")
         why = ready.message if ready else "no operator has looked at it yet"
         warn(f"{repo.metadata.name} is not Ready, so the run waits: {why}")
-
-
-async def follow(kube: Kube, run: IssueRun) -> int:
-    """A line for every change until the run has ended; 0 when it was merged, else 1."""
-    store, shown, silent = Store(kube, IssueRun), "", 0
-    while True:
-        try:
-            now = await store.find(run.metadata.namespace or "", run.metadata.name)
-            silent = 0
-        except Unavailable:
-            silent += 1
-            if silent > _PATIENCE:
-                raise
-            await asyncio.sleep(_PAUSE)
-            continue
-        if now is None or now.metadata.uid != run.metadata.uid:
-            raise Failure(f"{run.metadata.name} was deleted")
-        if (text := progress(now)) != shown:
-            say(text)
-            shown = text
-        if now.status.completion_time is not None:
-            return 0 if is_true(now, "Succeeded") else ANSWER_IS_NO
-        await asyncio.sleep(_PAUSE)
-
-
-def progress(run: IssueRun) -> str:
-    """Where the run is, on one line."""
-    outcome = find_condition(run, "Succeeded")
-    if run.status.completion_time is not None and outcome is not None:
-        word = "Succeeded" if is_true(run, "Succeeded") else "Failed"
-        return f"{word} ({outcome.reason}): {outcome.message}; cost ${run.status.usage.cost_usd:.2f}"
-    waiting = find_condition(run, "Waiting")
-    where = run.status.stage.value if run.status.stage else "Queued"
-    if waiting is not None and is_true(run, "Waiting"):
-        return f"{where} waits ({waiting.reason}): {waiting.message}"
-    return f"{where}: {outcome.message}" if outcome else f"{where}: no operator has looked at it yet"

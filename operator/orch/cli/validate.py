@@ -18,11 +18,8 @@ from orch.api.v1alpha1 import GROUP, KINDS
 from orch.api.validate import Problem
 from orch.api.validate import validate as problems_of
 from orch.cli.documents import Document, documents
-from orch.cli.options import WRONG_USE, Failure
+from orch.cli.options import WRONG_USE, Failure, Place
 from orch.policy.text import one_line
-
-Place = tuple[Path | None, str | None, str | None]
-"""Kubeconfig, context, namespace."""
 
 _LARGEST: Final = 3 * 1024 * 1024
 """Bytes of a file: what the API server takes in one request."""
@@ -100,14 +97,14 @@ def _ask_server(verdicts: list[_Verdict], place: Place) -> list[_Verdict]:
                 try:
                     await _dry_run(kube, namespace, verdict.document.value)
                 except (Invalid, KubeNotFound) as refused:
-                    if "requested resource" in refused.message or "page not found" in refused.message:
+                    if isinstance(refused, KubeNotFound) and refused.unserved:
                         raise
                     answers.append(_Verdict(verdict.source, verdict.document, [_server_problem(refused)]))
                     continue
             answers.append(verdict)
         return answers
 
-    return on_cluster(ask, *place)
+    return on_cluster(ask, place)
 
 
 async def _dry_run(kube: Any, namespace: str, value: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import aiohttp
 import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from multidict import CIMultiDict
 
 from orch.errors import NeedsHuman
 from orch.kube.errors import Request, refused, unreachable
@@ -32,11 +34,23 @@ _JSON: Final = "application/json"
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
+@dataclass(frozen=True)
+class ActAs:
+    """Another person in whose name requests are made, as by `kubectl --as`; whoever asks needs the verb impersonate."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [("Impersonate-User", self.user), *(("Impersonate-Group", group) for group in self.groups)]
+
+
 class Kube:
     """A connection to one API server. Safe for many tasks of one event loop; close it when done."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, *, act_as: ActAs | None = None) -> None:
         self._api = api
+        self._act_as = act_as
 
     @property
     def server(self) -> str:
@@ -110,7 +124,10 @@ class Kube:
                 auth_settings=["BearerToken"],
             )
             limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, TIMEOUT_SECONDS / 2))
-            answer = await self._api.call_api(method, url, sent_headers, sent_body, _request_timeout=limits)
+            everything = CIMultiDict(sent_headers)
+            for header, value in self._act_as.headers() if self._act_as else ():
+                everything.add(header, value)  # a group a header: a dict would keep the last one only
+            answer = await self._api.call_api(method, url, everything, sent_body, _request_timeout=limits)
             return int(answer.status), bytes(await answer.read())  # type: ignore[no-untyped-call]
         except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError, ConfigException) as error:
             raise unreachable(asked, error) from None
@@ -125,12 +142,19 @@ class Kube:
         await self.close()
 
 
-async def connect(kubeconfig: str | Path | None = None, *, context: str | None = None, connections: int = 32) -> Kube:
+async def connect(
+    kubeconfig: str | Path | None = None,
+    *,
+    context: str | None = None,
+    connections: int = 32,
+    act_as: ActAs | None = None,
+) -> Kube:
     """Open a connection: from a kubeconfig file, or as the pod's service account when `kubeconfig` is None.
 
     Args:
         context: of the kubeconfig; None takes its current one.
         connections: at most so many requests at once; more wait.
+        act_as: in whose name, if not in one's own.
 
     Raises NeedsHuman when the file is missing, unreadable or holds no usable context. Nothing is sent yet.
     """
@@ -143,7 +167,7 @@ async def connect(kubeconfig: str | Path | None = None, *, context: str | None =
             await load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
             )
-        return Kube(ApiClient(configuration))
+        return Kube(ApiClient(configuration), act_as=act_as)
     except (ConfigException, OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
         where = f"kubeconfig {str(kubeconfig)!r}" if kubeconfig else "the pod's service account"
         # Only these two speak to people; the others may quote the file, and with it a credential.
@@ -166,8 +190,4 @@ def _describe(
     verb: str, resource: Resource, namespace: str | None, name: str | None, subresource: str | None
 ) -> Request:
     target = f"{resource.name}/{subresource}" if subresource else resource.name
-    if name:
-        target += f' "{name}"'
-    if namespace:
-        target += f' in namespace "{namespace}"'
-    return Request(verb, target)
+    return Request(verb, target, namespace, name)

@@ -24,11 +24,28 @@ from orch.errors import NeedsHuman, NotFound, OrchError, Terminal, Transient
 
 
 class KubeError(OrchError):
-    """Base of all refusals of the API server."""
+    """Base of all refusals of the API server. `request`: what was asked; `detail`: the server's own words;
+    `status`: HTTP's, None when there was no answer. For who speaks to another person than the operator's owner."""
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        request: Request | None = None,
+        detail: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(reason, message)
+        self.request = request
+        self.detail = detail or message
+        self.status = status
 
 
 class KubeNotFound(KubeError, NotFound):
-    """No such object."""
+    """No such object; `unserved` when the server does not even know its kind, as before CRDs are applied."""
+
+    unserved = False
 
 
 class Conflict(KubeError, Transient):
@@ -46,9 +63,7 @@ class Forbidden(KubeError, NeedsHuman):
 class Invalid(KubeError, Terminal):
     """Schema or admission refused. `fields`: the paths that the server named, empty for an admission policy."""
 
-    def __init__(self, reason: str, message: str, *, fields: tuple[str, ...] = ()) -> None:
-        super().__init__(reason, message)
-        self.fields = fields
+    fields: tuple[str, ...] = ()
 
 
 class Expired(KubeError, Transient):
@@ -65,7 +80,15 @@ class Request:
     """What was asked, in RBAC's words: verb `update`, target `issueruns.orch.dev/status "x" in namespace "y"`."""
 
     verb: str
-    target: str
+    resource: str
+    """As RBAC and kubectl call it: `issueruns.orch.dev`, `issueruns.orch.dev/status`."""
+    namespace: str | None = None
+    name: str | None = None
+
+    @property
+    def target(self) -> str:
+        named = f'{self.resource} "{self.name}"' if self.name else self.resource
+        return f'{named} in namespace "{self.namespace}"' if self.namespace else named
 
     def __str__(self) -> str:
         return f"{self.verb} {self.target}"
@@ -73,9 +96,8 @@ class Request:
 
 def unreachable(request: Request, error: BaseException) -> Unavailable:
     """No answer: refused, reset, timed out, TLS. Only the kind of failure is told, for the address may be private."""
-    return Unavailable(
-        "APIServerUnavailable", f"cannot {request}: no answer from the API server ({type(error).__name__})"
-    )
+    detail = f"no answer from the API server ({type(error).__name__})"
+    return Unavailable("APIServerUnavailable", f"cannot {request}: {detail}", request=request, detail=detail)
 
 
 def refused(request: Request, status: int, body: bytes) -> KubeError:
@@ -84,20 +106,36 @@ def refused(request: Request, status: int, body: bytes) -> KubeError:
     reason = str(document.get("reason") or "")
     detail = str(document.get("message") or f"HTTP {status}")[:1000]
     text = f"cannot {request}: {detail}"
-    if status == HTTPStatus.NOT_FOUND:
-        return KubeNotFound("NotFound", text)
-    if status == HTTPStatus.CONFLICT:
-        return AlreadyExists("AlreadyExists", text) if reason == "AlreadyExists" else Conflict("Conflict", text)
-    if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED):
-        return Forbidden("Forbidden", f"{text}; the operator's role needs {request.verb!r} on it")
-    if status == HTTPStatus.GONE:
-        return Expired("Expired", text)
-    if (
-        status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    ):
-        return Unavailable("APIServerUnavailable", text)
-    return Invalid("Invalid", text, fields=_field_paths(document))
+    kind, why = _kind(status, reason)
+    if kind is Forbidden:
+        text += f"; the operator's role needs {request.verb!r} on it"
+    error = kind(why, text, request=request, detail=detail, status=status)
+    if isinstance(error, KubeNotFound):
+        error.unserved = not (document.get("details") or {}).get("name")
+    if isinstance(error, Invalid):
+        error.fields = _field_paths(document)
+    return error
+
+
+def _kind(status: int, reason: str) -> tuple[type[KubeError], str]:
+    """The class of an answer, and its reason for conditions."""
+    match status:
+        case HTTPStatus.NOT_FOUND:
+            return KubeNotFound, "NotFound"
+        case HTTPStatus.CONFLICT if reason == "AlreadyExists":
+            return AlreadyExists, "AlreadyExists"
+        case HTTPStatus.CONFLICT:
+            return Conflict, "Conflict"
+        case HTTPStatus.FORBIDDEN | HTTPStatus.UNAUTHORIZED:
+            return Forbidden, "Forbidden"
+        case HTTPStatus.GONE:
+            return Expired, "Expired"
+        case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.REQUEST_TIMEOUT:
+            return Unavailable, "APIServerUnavailable"
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Unavailable, "APIServerUnavailable"
+        case _:
+            return Invalid, "Invalid"
 
 
 def _status_document(body: bytes) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orch.api.v1alpha1 import Mode
 from orch.api.validate import validate
 from orch.cli.app import run
 from orch.cli.documents import documents
 from orch.cli.init import default_name
+from orch.cli.verbs.choices import ModeName
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = "apiVersion: orch.dev/v1alpha1\nkind: OrchestratedRepo\nmetadata: {name: web}\nspec:\n  repository: acme/web\n"
@@ -88,3 +90,7 @@ def test_help_imports_no_client() -> None:
     code = "import sys; from orch.cli.app import run; run(['--help']); sys.exit(bool({'kubernetes','kopf'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0
+
+
+def test_the_words_of_options_are_those_of_the_api() -> None:
+    assert [word.value for word in ModeName] == [word.value for word in Mode]

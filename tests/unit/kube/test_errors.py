@@ -21,7 +21,7 @@ from orch.kube.errors import (
     unreachable,
 )
 
-ASKED = Request("update", 'issueruns.orch.dev/status "x" in namespace "y"')
+ASKED = Request("update", "issueruns.orch.dev/status", "y", "x")
 
 
 def a_status(code: int, reason: str, message: str = "no", **details: object) -> bytes:

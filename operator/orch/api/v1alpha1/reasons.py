@@ -293,3 +293,11 @@ class AdapterReason(Documented):
     )
     STEP_NOT_STARTED = "StepNotStarted", "The host refused to start a process. Tried again."
     BAD_STEP_NAME = "BadStepName", "The run's name cannot name a folder. Create the run under another name."
+
+
+def find_meaning(reason: str, *first: type[Documented]) -> str | None:
+    """The meaning of a reason that stands in some status; a word that several groups use means what `first` says."""
+    for group in (*first, *Documented.__subclasses__()):
+        if reason in group._value2member_map_:
+            return group(reason).meaning
+    return None

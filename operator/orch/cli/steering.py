@@ -1,0 +1,122 @@
+"""`mode`, `pause`, `resume`, `cancel`, `drain`: what people do to work that is under way. Called by `orch.cli.verbs.steer`.
+
+Each is one field of a spec, so `kubectl patch` does the same. Nothing here ends a step that runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from orch.api.v1alpha1 import EffectState, IssueRun, Mode, OrchestratedRepo, StepState
+from orch.api.v1alpha1.types import parse_duration
+from orch.cli.changes import change, shown
+from orch.cli.connection import on_cluster
+from orch.cli.lookup import get_repo, get_run, get_target
+from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Place
+from orch.cli.output import say, warn
+from orch.cli.whoami import whoami
+from orch.kube.client import Kube
+from orch.kube.store import Store
+
+_ARGO_CD: Final = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance")
+"""The annotation and the label by which Argo CD knows what it manages."""
+_PAUSE: Final = 1.0
+
+
+def mode(place: Place, name: str, wanted: Mode | None) -> int:
+    """Print a repository's mode, or set it. Raises Failure, also when the object comes from Git."""
+
+    async def session(kube: Kube, namespace: str) -> int:
+        repo = await get_repo(kube, namespace, name)
+        if wanted is None or wanted is repo.spec.mode:
+            say(f"{shown(repo)} is in mode {repo.spec.mode}")
+            return 0
+        if _comes_from_git(repo):
+            text = f"{repo.metadata.name} is managed by Argo CD: change spec.mode in Git"
+            raise Failure(f"{text}; kubectl orch pause {repo.metadata.name} stops it meanwhile", code=WRONG_USE)
+        await change(kube, repo, {"mode": wanted.value})
+        say(f"{shown(repo)} is now in mode {wanted}, it was {repo.spec.mode}")
+        return 0
+
+    return on_cluster(session, place)
+
+
+def suspend(place: Place, names: list[str], on: bool) -> int:
+    """Set or unset `spec.suspend` of repositories and runs. Raises Failure."""
+
+    async def session(kube: Kube, namespace: str) -> int:
+        for found in [await get_target(kube, namespace, name) for name in names]:
+            if isinstance(found, IssueRun) and found.status.completion_time is not None:
+                raise Failure(f"{found.metadata.name} has ended: there is nothing to {'pause' if on else 'resume'}")
+            await change(kube, found, {"suspend": True if on else None})
+            then = "paused: what is running finishes its step, then waits" if on else "resumed"
+            say(f"{shown(found)} {then}")
+        return 0
+
+    return on_cluster(session, place)
+
+
+def cancel(place: Place, name: str, reason: str) -> int:
+    """End a run, for good; the reason is told on the issue. Raises Failure."""
+
+    async def session(kube: Kube, namespace: str) -> int:
+        run = await get_run(kube, namespace, name)
+        if run.status.completion_time is not None:
+            raise Failure(f"{name} has ended already: kubectl orch explain {name}")
+        if run.spec.cancel is not None:
+            raise Failure(f"{run.spec.cancel.username} has cancelled {name} already: {run.spec.cancel.reason}")
+        await change(kube, run, {"cancel": {"username": (await whoami(kube)).username, "reason": reason}})
+        say(f"{shown(run)} is cancelled; an open pull request stays")
+        return 0
+
+    return on_cluster(session, place)
+
+
+def drain(place: Place, name: str | None, everywhere: bool, timeout: str | None) -> int:
+    """Wait until no step and no effect is under way; 1 when that took longer than `timeout`. Raises Failure."""
+    try:
+        limit = parse_duration(timeout) if timeout is not None else None
+    except ValueError as error:
+        raise Failure(f"--timeout {timeout}: {error}", code=WRONG_USE) from None
+
+    async def session(kube: Kube, namespace: str) -> int:
+        repo = await get_repo(kube, namespace, name) if name is not None else None
+        if repo is not None and not repo.spec.suspend:
+            warn(f"{repo.metadata.name} is not paused, so new steps may start: kubectl orch pause {repo.metadata.name}")
+        return await _await_rest(kube, None if everywhere else namespace, repo, limit)
+
+    return on_cluster(session, place)
+
+
+async def _await_rest(kube: Kube, namespace: str | None, repo: OrchestratedRepo | None, limit: timedelta | None) -> int:
+    shown_last, loop = "", asyncio.get_running_loop()
+    end = loop.time() + limit.total_seconds() if limit is not None else None
+    while True:
+        runs = await Store(kube, IssueRun).list(namespace, labels="!orch.dev/terminal")
+        busy = sorted(filter(None, (_under_way(run) for run in runs if _is_of(run, repo))))
+        if not busy:
+            say("nothing is in flight")
+            return 0
+        if (text := "in flight: " + ", ".join(busy)) != shown_last:
+            say(text)
+            shown_last = text
+        if end is not None and loop.time() >= end:
+            return ANSWER_IS_NO
+        await asyncio.sleep(_PAUSE)
+
+
+def _is_of(run: IssueRun, repo: OrchestratedRepo | None) -> bool:
+    return repo is None or run.spec.repository_ref.name == repo.metadata.name
+
+
+def _under_way(run: IssueRun) -> str:
+    """What a run has begun and not ended; empty when it is at rest."""
+    steps = [step.name for step in run.status.steps if step.state in (StepState.INTENDED, StepState.RUNNING)]
+    effects = [f"{run.metadata.name} {e.key}" for e in run.status.effects if e.state is not EffectState.DONE]
+    return "" if run.status.completion_time is not None else ", ".join([*steps, *effects])
+
+
+def _comes_from_git(repo: OrchestratedRepo) -> bool:
+    return any(key in repo.metadata.annotations or key in repo.metadata.labels for key in _ARGO_CD)

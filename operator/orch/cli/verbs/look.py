@@ -1,0 +1,60 @@
+"""The verbs that only look: status, explain, plan, diff."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orch.cli.options import AllNamespaces, Labels, Output, Place, Watch
+from orch.cli.verbs.declare import online
+
+_Run = Annotated[str, typer.Argument(help="An IssueRun.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Declare them on the app."""
+
+    @online(app, "status")
+    def status(
+        place: Place,
+        repo: Annotated[str | None, typer.Argument(help="One OrchestratedRepo, by name or owner/name.")] = None,
+        all_namespaces: AllNamespaces = False,
+        selector: Labels = None,
+        output: Output = None,
+        watch: Watch = False,
+    ) -> int:
+        """Each repository on one line: mode, state, runs, pull requests, cost, quota, approvals."""
+        from orch.cli import status as verb
+
+        return verb.status(place, verb.Wish(repo, selector, all_namespaces, output, watch))
+
+    @online(app, "explain")
+    def explain(
+        place: Place,
+        target: Annotated[str, typer.Argument(metavar="RUN|REPO|owner/name#N", help="A run, or whose issue.")],
+        issue: Annotated[int | None, typer.Option("--issue", help="The issue's number, unless it is named.")] = None,
+        output: Output = None,
+    ) -> int:
+        """Why is it not moving? Each gate with its verdict, since when, and who or what it waits for."""
+        from orch.cli.explain import verb
+
+        return verb.explain(place, target, issue, output)
+
+    @online(app, "plan")
+    def plan(
+        place: Place,
+        run: _Run,
+        raw: Annotated[bool, typer.Option("--json", help="Print the document as it was kept.")] = False,
+    ) -> int:
+        """What a run is going to do, in the model's words: untrusted text, with control characters as escapes."""
+        from orch.cli import artifacts
+
+        return artifacts.plan(place, run, raw)
+
+    @online(app, "diff")
+    def diff(place: Place, run: _Run) -> int:
+        """The newest change of a run against its base branch, as orch's own mirror has it."""
+        from orch.cli import artifacts
+
+        return artifacts.diff(place, run)

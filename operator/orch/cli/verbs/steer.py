@@ -1,0 +1,77 @@
+"""The verbs that change what is under way: mode, pause, resume, cancel, drain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orch.cli.options import AllNamespaces, Place
+from orch.cli.verbs.choices import ModeName
+from orch.cli.verbs.declare import online
+
+_Names = Annotated[list[str], typer.Argument(metavar="REPO|RUN...", help="OrchestratedRepos or IssueRuns.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Declare them on the app."""
+
+    @online(app, "mode")
+    def mode(
+        place: Place,
+        repo: Annotated[str, typer.Argument(help="An OrchestratedRepo, by name or owner/name.")],
+        mode: Annotated[
+            ModeName | None, typer.Argument(help="Manual, Supervised or Autonomous; none prints it.")
+        ] = None,
+    ) -> int:
+        """Say or set how much freedom a repository's runs have; needs the verb setpolicy.
+
+        What Argo CD manages is not changed here: it would be changed back. Change it in Git.
+        """
+        from orch.api.v1alpha1 import Mode
+        from orch.cli import steering
+
+        return steering.mode(place, repo, Mode(mode.value) if mode else None)
+
+    @online(app, "pause")
+    def pause(place: Place, names: _Names) -> int:
+        """Hold repositories or single runs: what is running finishes its step, then waits; nothing new starts.
+
+        It sets spec.suspend, which stays out of Git, so that no GitOps tool takes it back.
+        """
+        from orch.cli import steering
+
+        return steering.suspend(place, names, on=True)
+
+    @online(app, "resume")
+    def resume(place: Place, names: _Names) -> int:
+        """Let repositories or runs that were paused go on."""
+        from orch.cli import steering
+
+        return steering.suspend(place, names, on=False)
+
+    @online(app, "cancel")
+    def cancel(
+        place: Place,
+        run: Annotated[str, typer.Argument(help="An IssueRun.")],
+        reason: Annotated[str, typer.Option("--reason", help="Why; it is told on the issue.")],
+    ) -> int:
+        """End a run, for good. An open pull request stays, a branch without one is removed."""
+        from orch.cli import steering
+
+        return steering.cancel(place, run, reason)
+
+    @online(app, "drain")
+    def drain(
+        place: Place,
+        repo: Annotated[str | None, typer.Argument(help="Only this OrchestratedRepo.")] = None,
+        all_namespaces: AllNamespaces = False,
+        timeout: Annotated[str | None, typer.Option("--timeout", help="Give up after this long, e.g. 10m.")] = None,
+    ) -> int:
+        """Wait until nothing is in flight: no work step runs, no act waits for its answer.
+
+        It only waits; pause first. Exit code 1 when the time is over and something still runs.
+        """
+        from orch.cli import steering
+
+        return steering.drain(place, repo, all_namespaces, timeout)

@@ -1,0 +1,54 @@
+"""The verbs that set runs to work: run, retry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orch.cli.options import Place
+from orch.cli.verbs.declare import online
+
+_Follow = Annotated[bool, typer.Option("--watch", "-w", help="Follow it; exit code 0 when merged, else 1.")]
+_Budget = Annotated[str | None, typer.Option("--budget", help="US dollars at most, e.g. 2.50.")]
+_Model = Annotated[str | None, typer.Option("--model", help="Model for all its work.")]
+_PlanApproval = Annotated[bool, typer.Option("--plan-approval", help="Ask for approval of the plan.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Declare them on the app."""
+
+    @online(app, "run")
+    def run(
+        place: Place,
+        issue: Annotated[str, typer.Argument(metavar="ISSUE", help="owner/name#123, or REPO followed by 123.")],
+        number: Annotated[int | None, typer.Argument(help="The issue's number, unless ISSUE holds it.")] = None,
+        watch: _Follow = False,
+        budget: _Budget = None,
+        model: _Model = None,
+        plan_approval: _PlanApproval = False,
+    ) -> int:
+        """Have one issue processed now: create an IssueRun, one at a time for an issue.
+
+        --budget, --model and --plan-approval only ever make policy stricter. Ctrl-C stops the watching, never the run.
+        """
+        from orch.cli import run as verb
+
+        return verb.run(place, issue, number, verb.Wish(budget, model, plan_approval), watch)
+
+    @online(app, "retry")
+    def retry(
+        place: Place,
+        run: Annotated[str, typer.Argument(help="An IssueRun that has ended without a merge.")],
+        watch: _Follow = False,
+        budget: _Budget = None,
+        model: _Model = None,
+        plan_approval: _PlanApproval = False,
+    ) -> int:
+        """Try again: create the next attempt, which is told what this one learnt.
+
+        Without options of its own it takes over those of the run before.
+        """
+        from orch.cli import run as verb
+
+        return verb.retry(place, run, verb.Wish(budget, model, plan_approval), watch)

@@ -1,0 +1,38 @@
+"""Who the person at the terminal is to the API server, and what it lets them do. Called by verbs that act in their name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orch.cli.options import WRONG_USE, Failure
+from orch.kube.client import Kube
+from orch.kube.resource import Resource
+
+_SELF = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
+_ACCESS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
+
+
+@dataclass(frozen=True)
+class Me:
+    """The user name and groups as the API server authenticated them."""
+
+    username: str
+    groups: tuple[str, ...] = ()
+
+
+async def whoami(kube: Kube) -> Me:
+    """Ask by a SelfSubjectReview. Raises Failure when the server does not say."""
+    answer = await kube.request("create", _SELF, body={"apiVersion": _SELF.api_version, "kind": _SELF.kind})
+    user = (answer.get("status") or {}).get("userInfo") or {}
+    if not user.get("username"):
+        raise Failure("the API server does not say who you are: log in", code=WRONG_USE)
+    return Me(str(user["username"]), tuple(map(str, user.get("groups") or ())))
+
+
+async def may(kube: Kube, verb: str, resource: Resource, namespace: str | None, name: str | None = None) -> bool:
+    """Whether the person may do this, by a SelfSubjectAccessReview."""
+    attributes = {"verb": verb, "group": resource.group, "resource": resource.plural}
+    attributes |= {key: value for key, value in (("namespace", namespace), ("name", name)) if value}
+    body = {"apiVersion": _ACCESS.api_version, "kind": _ACCESS.kind, "spec": {"resourceAttributes": attributes}}
+    answer = await kube.request("create", _ACCESS, body=body)
+    return bool((answer.get("status") or {}).get("allowed"))

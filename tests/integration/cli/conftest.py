@@ -1,0 +1,119 @@
+"""A person at a terminal: the verbs of `kubectl orch` on the test run's API server, in a namespace of the test's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cluster import Kubectl
+
+from orch.cli.app import run
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a verb ended, and what the person read."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What `-o json` printed."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """`terminal("status", "web", as_user="ann")` runs a verb in the test's namespace, as the administrator or as whom is named."""
+
+    kubeconfig: Path
+    namespace: str
+    kubectl: Kubectl
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str, as_user: str | None = None, as_groups: Sequence[str] = ()) -> Said:
+        person = ["--as", as_user, *(f"--as-group={group}" for group in as_groups)] if as_user else []
+        code = run([*words, "--kubeconfig", str(self.kubeconfig), "-n", self.namespace, *person])
+        said = self.capsys.readouterr()
+        assert "Traceback" not in said.err
+        return Said(code, said.out, said.err)
+
+    def apply(self, *documents: dict[str, Any], status: bool = True) -> None:
+        """Make objects, and write their status as the operator would."""
+        for document in documents:
+            bare = {key: value for key, value in document.items() if key != "status"}
+            self.kubectl("apply", "-n", self.namespace, "-f", "-", stdin=json.dumps(bare))
+            if status and document.get("status"):
+                self.write_status(document["kind"], document["metadata"]["name"], document["status"])
+
+    def write_status(self, kind: str, name: str, status: dict[str, Any]) -> None:
+        """A merge patch on the status."""
+        patch = json.dumps({"status": status})
+        self.kubectl("patch", kind, name, "-n", self.namespace, "--subresource=status", "--type=merge", "-p", patch)
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """An object as the server has it."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-n", self.namespace, "-o", "json").stdout)
+        return found
+
+    def grant(self, user: str, *rules: str) -> None:
+        """Give a person rights in the namespace: `verb,verb:resource,resource`."""
+        parts = [rule.split(":") for rule in rules]
+        for index, (verbs, resources) in enumerate(parts):
+            name = f"{user.partition('@')[0]}-{index}"
+            self.kubectl("create", "role", name, f"--verb={verbs}", f"--resource={resources}", "-n", self.namespace)
+            self.kubectl("create", "rolebinding", name, f"--role={name}", f"--user={user}", "-n", self.namespace)
+
+
+@pytest.fixture
+def terminal(kubeconfig: Path, namespace: str, kubectl: Kubectl, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    """A terminal in a fresh namespace."""
+    return Terminal(kubeconfig, namespace, kubectl, capsys)
+
+
+def repo(name: str = "web", repository: str = "acme/web", **spec: Any) -> dict[str, Any]:
+    """An OrchestratedRepo that the operator has found ready."""
+    ready = {"type": "Ready", "status": "True", "reason": "Available", "message": f"{repository} is watched"}
+    return {
+        "apiVersion": "orch.dev/v1alpha1",
+        "kind": "OrchestratedRepo",
+        "metadata": {"name": name},
+        "spec": {"repository": repository, "credentialsRef": {"name": "s"}, **spec},
+        "status": {"conditions": [ready | {"lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+    }
+
+
+def issue_run(issue: int = 7, attempt: int = 1, repo: str = "web", **status: Any) -> dict[str, Any]:
+    """An IssueRun that a label started."""
+    return {
+        "apiVersion": "orch.dev/v1alpha1",
+        "kind": "IssueRun",
+        "metadata": {"name": f"{repo}-{issue}-{attempt}"},
+        "spec": {
+            "repositoryRef": {"name": repo},
+            "issueNumber": issue,
+            "attempt": attempt,
+            "trigger": {"type": "Label", "githubLogin": "ann"},
+        },
+        "status": status,
+    }
+
+
+def conditions(**found: tuple[str, str, str]) -> list[dict[str, str]]:
+    """Conditions by type: status, reason, message."""
+    return [
+        {
+            "type": kind,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+        for kind, (status, reason, message) in found.items()
+    ]

@@ -1,0 +1,157 @@
+"""`mode`, `pause`, `resume`, `cancel`, `drain`, `retry`, `plan`, `diff`: what they change on a real API server, and say."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from tests.integration.cli.conftest import Terminal, conditions, issue_run, repo
+
+ENDED = {
+    "completionTime": "2026-01-01T00:00:00Z",
+    "conditions": conditions(Succeeded=("False", "TestsRed", "2 tests stayed red")),
+    "failure": {"class": "Terminal", "reason": "TestsRed", "message": "2 tests stayed red"},
+}
+STEP = {"name": "web-7-1-implement-1", "state": "Running", "stage": "Implement", "attempt": 1}
+
+
+def test_a_mode_is_said_and_set(terminal: Terminal) -> None:
+    terminal.apply(repo())
+    assert terminal("mode", "web").out == "orchestratedrepo.orch.dev/web is in mode Supervised\n"
+    said = terminal("mode", "acme/web", "Manual")
+    assert said.out == "orchestratedrepo.orch.dev/web is now in mode Manual, it was Supervised\n"
+    assert terminal.get("orepo", "web")["spec"]["mode"] == "Manual"
+
+
+def test_a_mode_that_comes_from_git_is_changed_there(terminal: Terminal) -> None:
+    managed = repo()
+    managed["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "apps:orch.dev/OrchestratedRepo:x/web"}
+    terminal.apply(managed)
+    said = terminal("mode", "web", "Manual")
+    assert said.code == 2
+    assert "web is managed by Argo CD: change spec.mode in Git; kubectl orch pause web stops it meanwhile" in said.err
+    assert terminal.get("orepo", "web")["spec"]["mode"] == "Supervised"
+
+
+def test_a_word_that_is_no_mode(terminal: Terminal) -> None:
+    assert terminal("mode", "web", "Yolo").code == 2
+
+
+def test_repositories_and_runs_are_paused_and_resumed(terminal: Terminal) -> None:
+    terminal.apply(repo(), issue_run())
+    said = terminal("pause", "acme/web", "web-7-1")
+    assert said.out == (
+        "orchestratedrepo.orch.dev/web paused: what is running finishes its step, then waits\n"
+        "issuerun.orch.dev/web-7-1 paused: what is running finishes its step, then waits\n"
+    )
+    assert terminal.get("orepo", "web")["spec"]["suspend"] is True
+    assert terminal.get("irun", "web-7-1")["spec"]["suspend"] is True
+    assert terminal("resume", "web", "web-7-1").code == 0
+    assert "suspend" not in terminal.get("orepo", "web")["spec"]
+    assert "suspend" not in terminal.get("irun", "web-7-1")["spec"]
+
+
+def test_an_unknown_name_pauses_nothing(terminal: Terminal) -> None:
+    terminal.apply(repo())
+    said = terminal("pause", "web", "wbe")
+    assert said.code == 1
+    assert "no OrchestratedRepo or IssueRun 'wbe'" in said.err
+    assert "suspend" not in terminal.get("orepo", "web")["spec"]
+
+
+def test_pausing_needs_a_right_that_is_named(terminal: Terminal) -> None:
+    terminal.apply(repo())
+    terminal.grant("ann", "get,list:orchestratedrepos.orch.dev")
+    said = terminal("pause", "web", as_user="ann")
+    assert said.code == 2
+    assert "you may not patch orchestratedrepos.orch.dev" in said.err
+
+
+def test_a_run_is_cancelled_in_ones_own_name(terminal: Terminal) -> None:
+    terminal.apply(repo(), issue_run())
+    terminal.grant("ann", "get,list,patch:issueruns.orch.dev")
+    assert terminal("cancel", "web-7-1", "--reason", "not now", as_user="ann").code == 0
+    assert terminal.get("irun", "web-7-1")["spec"]["cancel"] == {"username": "ann", "reason": "not now"}
+    again = terminal("cancel", "web-7-1", "--reason", "really")
+    assert (again.code, again.err) == (1, "error: ann has cancelled web-7-1 already: not now\n")
+
+
+def test_what_has_ended_is_neither_cancelled_nor_paused(terminal: Terminal) -> None:
+    terminal.apply(repo(), issue_run(**ENDED))
+    assert "web-7-1 has ended already" in terminal("cancel", "web-7-1", "--reason", "x").err
+    assert "web-7-1 has ended: there is nothing to pause" in terminal("pause", "web-7-1").err
+
+
+def test_drain_waits_for_steps_and_effects(terminal: Terminal) -> None:
+    terminal.apply(repo(suspend=True), issue_run(steps=[STEP]))
+    said = terminal("drain", "web", "--timeout", "0s")
+    assert (said.code, said.out, said.err) == (1, "in flight: web-7-1-implement-1\n", "")
+    effect = {"key": "push/abc", "state": "Unknown", "time": "2026-01-01T00:00:00Z"}
+    terminal.write_status("irun", "web-7-1", {"steps": [STEP | {"state": "Succeeded"}], "effects": [effect]})
+    assert terminal("drain", "--timeout", "0s").out == "in flight: web-7-1 push/abc\n"
+    terminal.write_status("irun", "web-7-1", {"effects": [effect | {"state": "Done"}]})
+    assert (terminal("drain").code, terminal("drain", "-A", "--timeout", "5m").code) == (0, 0)
+
+
+def test_drain_says_when_nobody_has_paused(terminal: Terminal) -> None:
+    terminal.apply(repo())
+    said = terminal("drain", "web")
+    assert said.out == "nothing is in flight\n"
+    assert "kubectl orch pause web" in said.err
+    assert terminal("drain", "--timeout", "soon").code == 2
+
+
+def test_a_retry_is_the_next_attempt_of_the_same_issue(terminal: Terminal) -> None:
+    before = issue_run(**ENDED)
+    before["spec"]["overrides"] = {"budgetUSD": "2"}
+    terminal.apply(repo(), before)
+    terminal.grant("ann", "get,list,create:issueruns.orch.dev", "get:orchestratedrepos.orch.dev")
+    said = terminal("retry", "web-7-1", as_user="ann")
+    assert said.out == "issuerun.orch.dev/web-7-2 created\n"
+    spec = terminal.get("irun", "web-7-2")["spec"]
+    assert (spec["trigger"], spec["retryOf"]) == ({"type": "Retry", "username": "ann"}, {"name": "web-7-1"})
+    assert (spec["attempt"], spec["overrides"]) == (2, {"budgetUSD": "2"})
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({}, "web-7-1 is still at work on this issue"),
+        (ENDED | {"conditions": conditions(Succeeded=("True", "Merged", "#5"))}, "web-7-1 was merged"),
+    ],
+)
+def test_what_cannot_be_tried_again(status: dict[str, Any], said: str, terminal: Terminal) -> None:
+    terminal.apply(repo(), issue_run(**status))
+    found = terminal("retry", "web-7-1")
+    assert found.code == 1
+    assert said in found.err
+
+
+def _keep(terminal: Terminal, name: str, key: str, text: str) -> dict[str, Any]:
+    """A document as the operator keeps it, and its entry in the run's status."""
+    data = {key: base64.b64encode(text.encode()).decode()}
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"web-7-1-{name}"}, "binaryData": data}
+    terminal.apply(document)
+    return {"name": name, "ref": {"kind": "ConfigMap", "name": f"web-7-1-{name}", "key": key}}
+
+
+def test_the_newest_diff_is_printed_and_hides_nothing(terminal: Terminal) -> None:
+    old = _keep(terminal, "diff-implement-1", "change.diff", "-old\n")
+    new = _keep(terminal, "diff-checks-1", "change.diff", "-a\n+b\x1b[2J\u202e\n")
+    terminal.apply(repo(), issue_run(artifacts=[old, new]))
+    assert terminal("diff", "web-7-1").out == "-a\n+b\\x1b[2J\\u202e\n"
+
+
+def test_the_plan_is_printed_for_people_and_for_programs(terminal: Terminal) -> None:
+    plan = {"issue": "sha256:1", "summary": "Fix it\x1b[2J", "files": ["a.py", "b.py"], "steps": []}
+    terminal.apply(repo(), issue_run(artifacts=[_keep(terminal, "plan-1", "plan.json", json.dumps(plan))]))
+    assert terminal("plan", "web-7-1").out == "Summary\n  Fix it\\x1b[2J\nFiles\n  - a.py\n  - b.py\n"
+    assert json.loads(terminal("plan", "web-7-1", "--json").out)["files"] == ["a.py", "b.py"]
+
+
+def test_a_document_that_is_not_there_yet(terminal: Terminal) -> None:
+    terminal.apply(repo(), issue_run())
+    said = terminal("diff", "web-7-1")
+    assert (said.code, said.err) == (1, "error: web-7-1 has no diff yet: kubectl orch explain web-7-1\n")
