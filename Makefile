@@ -4,7 +4,7 @@
 PYTHON ?= python3
 JOBS ?= 2
 VENV := .venv/bin/python
-PYTEST := $(VENV) -m pytest -n $(JOBS) --maxschedchunk 4
+PYTEST := $(VENV) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help

@@ -22,11 +22,28 @@ hypothesis.settings.load_profile("orch")
 _ORDER = ("unit", "integration", "e2e", "chaos")
 
 
+_WORLDS = ("e2e", "chaos")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The tests of one module share a world, which takes seconds and memory: one worker runs them all (`--dist loadgroup`).
+
+    Such a test waits for other processes, so nothing but a hang is short of its time."""
+    if _folder(item) in _WORLDS:
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(900))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Unit tests first: they say soonest what is wrong."""
     items.sort(key=_rank)
 
 
 def _rank(item: pytest.Item) -> int:
-    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    folder = _folder(item)
     return _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").parts[0]

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 GROUP, VERSION = "orch.dev", "v1alpha1"
 BOT = "orch-bot"
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds until a wait is given up. Nothing but a fault comes near it, on a busy machine too."""
 _LOOK = 0.25
 _POKE = 3.0
