@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx2
 import yaml
@@ -95,16 +96,17 @@ class World:
         seed = self.folder / "seed.yaml"
         seed.write_text(yaml.safe_dump(dict(self._seed)))
         arguments = ["standin-github", "--data", str(self.folder / "github"), "--seed", str(seed)]
-        self.github_url = self._serve("github", arguments)
+        self.github_url = self._serve("github", [*arguments, "--port", _port(self.github_url)])
 
     def start_model(self) -> None:
         key = self._secret("model.key", MODEL_KEY)
         scripts = [part for path in self._scripts for part in ("--scripts", str(path))]
         arguments = ["standin-model", "--data", str(self.folder / "model"), "--api-key-file", str(key), *scripts]
-        self.model_url = self._serve("model", arguments)
+        self.model_url = self._serve("model", [*arguments, "--port", _port(self.model_url)])
 
-    def start_gateway(self, upstream: str | None = None, key: Path | None = None) -> None:
-        """The gateway in front of the stand-in, or of another upstream with the key in a file."""
+    def start_gateway(self, upstream: str | None = None, key: Path | None = None, **settings: str) -> None:
+        """The gateway in front of the stand-in, or of another upstream with the key in a file; at its old address, if it
+        had one. `settings`: more variables of its environment."""
         ready = self.folder / "gateway.ready"
         env = {
             "ORCH_GATEWAY_DATA_DIR": str(self.folder / "gateway"),
@@ -112,8 +114,9 @@ class World:
             "ORCH_GATEWAY_UPSTREAM_URL": upstream or self.model_url,
             "ORCH_GATEWAY_UPSTREAM_KEY_FILE": str(key or self._secret("model.key", MODEL_KEY)),
             "ORCH_GATEWAY_UNIX_SOCKET": str(self._socket()),
-            "ORCH_GATEWAY_LISTEN_PORT": "0",
+            "ORCH_GATEWAY_LISTEN_PORT": _port(self.gateway_url),
             "ORCH_GATEWAY_READY_FILE": str(ready),
+            **settings,
         }
         self.gateway_url = self._run("gateway", ["gateway"], env=env, ready=ready)
 
@@ -267,6 +270,11 @@ class World:
 def toolchains() -> list[str]:
     """What the sandbox needs of this Python: its virtual environment and the installation that it stands on."""
     return list(dict.fromkeys([sys.prefix, sys.base_prefix]))
+
+
+def _port(url: str) -> str:
+    """The port that a program had before, so that others find it again; 0, any free one, at its first start."""
+    return str(urlsplit(url).port) if url else "0"
 
 
 def _moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:

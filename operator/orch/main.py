@@ -197,6 +197,7 @@ def _contexts(settings: Settings, kube: Kube, runs: Store[IssueRun], index: RunI
         audit=_audit,
         default_model=settings.default_model,
         installation=settings.installation,
+        settle=settings.settle,
     )
 
 

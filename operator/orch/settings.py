@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     """Address of the health port."""
     ready_file: Path | None = None
     """Written with the health address once the operator is ready. For scripts."""
+    settle: timedelta = timedelta(seconds=60)
+    """How long a write to GitHub whose answer was lost may still take effect: only then is it looked for a last time and
+    repeated. GitHub ends a request after 10 seconds; a proxy may hold it longer. Shorter risks doing things twice."""
     resync: timedelta = timedelta(minutes=10)
     """How often everything is listed, to find what a watch has lost."""
     log_level: str = "info"

@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 import httpx2
 
 from orch.errors import CredentialsRefused, NotFound, OrchError, Terminal, Transient
+from orch.failpoints import Moment, failpoint
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _CHUNK: Final = 1_000_000
@@ -68,8 +69,11 @@ class GatewayArtifacts:
 
     async def _put(self, digest: str, content: bytes | AsyncIterator[bytes], size: int) -> None:
         headers = {"content-length": str(size), "content-type": "application/octet-stream"}
+        failpoint("put-artifact", Moment.BEFORE)
         async with self._opened("PUT", digest, content=content, headers=headers) as response:
+            failpoint("put-artifact", Moment.SENT)
             await response.aread()
+        failpoint("put-artifact", Moment.ANSWERED)
 
     async def _stream(self, digest: str, limit: int) -> AsyncIterator[bytes]:
         if not _DIGEST.fullmatch(digest):

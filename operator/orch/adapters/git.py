@@ -18,6 +18,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from orch.errors import Ambiguous, OrchError, Transient
+from orch.failpoints import Moment, failpoint
 from orch.mirror.bundles import MAX_BYTES, MAX_OBJECTS
 from orch.mirror.environment import inherited
 from orch.mirror.protocol import Request, decode_answer
@@ -112,7 +113,9 @@ class MirrorGit:
 
     async def push(self, remote: Remote, *, sha: str, branch: str, expected: str | None) -> None:
         """See `Git.push`. A branch that is at `sha` already is no error, so a push may be repeated."""
+        failpoint("push", Moment.BEFORE)
         await self._ask("push", remote, sha=sha, branch=branch, expected=expected)
+        failpoint("push", Moment.ANSWERED)
 
     async def is_ancestor(self, remote: Remote, *, ancestor: str, sha: str) -> bool:
         """See `Git.is_ancestor`."""
@@ -140,7 +143,7 @@ async def _run_child(request: Request, seconds: float) -> bytes:
     )
     try:
         async with asyncio.timeout(seconds):
-            answer, complaint = await _exchange(child, request.encode())
+            answer, complaint = await _exchange(child, request)
     except TimeoutError:
         text = f"git {request.verb} took longer than {seconds:g} s and was ended"
         raise (Ambiguous if request.verb == "push" else Transient)("GitTimeout", text) from None
@@ -154,13 +157,15 @@ async def _run_child(request: Request, seconds: float) -> bytes:
     return answer
 
 
-async def _exchange(child: asyncio.subprocess.Process, line: bytes) -> tuple[bytes, bytes]:
+async def _exchange(child: asyncio.subprocess.Process, request: Request) -> tuple[bytes, bytes]:
     """Write the request and read all that the child says. Its input stays open: the end of it tells it to die."""
     if child.stdin is None or child.stdout is None or child.stderr is None:
         raise RuntimeError("the child was started without pipes")
     with suppress(BrokenPipeError, ConnectionResetError):
-        child.stdin.write(line)
+        child.stdin.write(request.encode())
         await child.stdin.drain()
+    if request.verb == "push":
+        failpoint("push", Moment.SENT)
     answer, complaint = await asyncio.gather(child.stdout.read(), child.stderr.read())
     await child.wait()
     return answer, complaint

@@ -17,6 +17,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from orch.failpoints import Moment, failpoint
 from orch.gateway.book import Book
 from orch.gateway.budget import Reservation
 from orch.gateway.errors import Refusal
@@ -87,7 +88,9 @@ class Call(Response):
             await client.answer(refusal_said(_LOST))
 
     async def _exchange(self, client: Client) -> None:
+        failpoint("call-model", Moment.BEFORE)
         async with self._upstream.create(self._order.wanted.body, self._order.headers) as response:
+            failpoint("call-model", Moment.SENT)
             self._status = response.status_code
             if not response.is_success:
                 await self._release("refused")
@@ -123,6 +126,7 @@ class Call(Response):
             await self._charge_reserve()
         elif not self._is_over:
             cost = self._order.price.charge(tokens)
+            failpoint("call-model", Moment.ANSWERED)
             await self._book.ask(lambda ledger: ledger.settle(self._order.reservation.id, tokens, cost))
             self._is_over = True
             self._tell("settled", cost, tokens)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from orch.api.ticket import Claims, Role
+from orch.failpoints import Moment, failpoint
 from orch.gateway.artifacts import ArtifactStore, Upload
 from orch.gateway.book import Book
 from orch.gateway.errors import Refusal
@@ -57,7 +58,10 @@ class Shelves:
         upload = await self.store.receive(digest, request.stream(), announced=_announced(request))
         try:
             await self._record(claims, digest, upload)
-            return await asyncio.to_thread(upload.keep)
+            failpoint("keep-artifact", Moment.BEFORE)
+            is_new = await asyncio.to_thread(upload.keep)
+            failpoint("keep-artifact", Moment.ANSWERED)
+            return is_new
         finally:
             upload.discard()
 

@@ -20,6 +20,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from multidict import CIMultiDict
 
 from orch.errors import NeedsHuman
+from orch.failpoints import Moment, failpoint
 from orch.kube.errors import Request, refused, unreachable
 from orch.kube.resource import Resource
 
@@ -111,7 +112,7 @@ class Kube:
         body: Any,
         timeout: float,  # noqa: ASYNC109
     ) -> tuple[int, bytes]:
-        headers = {"Accept": accept}
+        headers, act = {"Accept": accept}, asked.act
         if asked.verb == "patch":
             headers["Content-Type"] = MERGE_PATCH
         try:
@@ -127,8 +128,12 @@ class Kube:
             everything = CIMultiDict(sent_headers)
             for header, value in self._act_as.headers() if self._act_as else ():
                 everything.add(header, value)  # a group a header: a dict would keep the last one only
+            _pass(act, Moment.BEFORE)
             answer = await self._api.call_api(method, url, everything, sent_body, _request_timeout=limits)
-            return int(answer.status), bytes(await answer.read())  # type: ignore[no-untyped-call]
+            _pass(act, Moment.SENT)
+            content = bytes(await answer.read())  # type: ignore[no-untyped-call]
+            _pass(act, Moment.ANSWERED)
+            return int(answer.status), content
         except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError, ConfigException) as error:
             raise unreachable(asked, error) from None
 
@@ -184,6 +189,11 @@ _METHODS: Final = {
     "patch": "PATCH",
     "delete": "DELETE",
 }
+
+
+def _pass(act: str | None, moment: Moment) -> None:
+    if act is not None:
+        failpoint(act, moment)
 
 
 def _describe(

@@ -93,6 +93,11 @@ class Request:
     def __str__(self) -> str:
         return f"{self.verb} {self.target}"
 
+    @property
+    def act(self) -> str | None:
+        """What is done, without to which object, for failpoints: `patch issueruns.orch.dev/status`. None: it only reads."""
+        return None if self.verb in ("get", "list") else f"{self.verb} {self.target.partition(' ')[0]}"
+
 
 def unreachable(request: Request, error: BaseException) -> Unavailable:
     """No answer: refused, reset, timed out, TLS. Only the kind of failure is told, for the address may be private."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from typing import Final
 
@@ -56,6 +57,7 @@ class Contexts:
     audit: Callable[[str, Mapping[str, object]], None]
     default_model: str
     installation: str
+    settle: timedelta = timedelta(seconds=60)
 
     async def forge(self, repo: OrchestratedRepo) -> Forge:
         """The repository's code host with the repository's own credential, read now so that rotation needs no restart.
@@ -86,6 +88,7 @@ class Contexts:
             clock=self.clock,
             default_model=self.default_model,
             installation=self.installation,
+            settle=self.settle,
             save=writer.save,
             fence=self.fence,
             previous=await self._previous(run),

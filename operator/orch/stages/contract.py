@@ -84,6 +84,8 @@ class RunContext:
     clock: Clock
     default_model: str
     installation: str
+    settle: timedelta
+    """How long an act with a lost answer may still arrive: so long it is looked for before it is repeated."""
     save: Callable[[], Awaitable[None]]
     """Write the status now, guarded by the resourceVersion; raises kube's Conflict. Called before each effect."""
     fence: Callable[[], None]

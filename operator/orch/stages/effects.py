@@ -14,9 +14,6 @@ from orch.api.v1alpha1 import Effect, EffectState, IssueRun
 from orch.errors import Ambiguous, OrchError
 from orch.stages.contract import RunContext, Waiting
 
-SETTLE: Final = timedelta(seconds=60)
-"""How long an act with a lost answer may still arrive. GitHub ends a request after 10 s; a proxy may hold it longer."""
-
 _KEPT: Final = 30
 _REPEATED: Final = ("push/", "merge/")
 """What a run does again for each new head. The rest is done once in its life, so its record is kept as long."""
@@ -52,8 +49,8 @@ async def once(ctx: RunContext, key: str, *, find: Find, act: Act, look_first: b
     if there is not None:
         return _record(ctx.run, key, EffectState.DONE, now, there)
     if known is not None:
-        if now < known.time + SETTLE:
-            return _wait(known, now)
+        if now < known.time + ctx.settle:
+            return _wait(ctx, known, now)
         if known.state is EffectState.INTENDED or known.observed != "absent":
             # The first look after the settling time found nothing; the second, a moment later, decides.
             _record(ctx.run, key, EffectState.UNKNOWN, known.time, "absent")
@@ -70,7 +67,7 @@ async def _act(ctx: RunContext, key: str, act: Act) -> str | Waiting:
     except Ambiguous as err:
         unknown = _record_effect(ctx.run, key, EffectState.UNKNOWN, ctx.clock(), None)
         ctx.lines("effect_unknown", {"effect": key, "why": err.message})
-        return _wait(unknown, ctx.clock())
+        return _wait(ctx, unknown, ctx.clock())
     except OrchError:
         ctx.run.status.effects = [effect for effect in ctx.run.status.effects if effect.key != key]
         raise
@@ -78,8 +75,8 @@ async def _act(ctx: RunContext, key: str, act: Act) -> str | Waiting:
     return _record(ctx.run, key, EffectState.DONE, ctx.clock(), observed)
 
 
-def _wait(effect: Effect, now: datetime) -> Waiting:
-    rest = max(effect.time + SETTLE - now, timedelta(seconds=1))
+def _wait(ctx: RunContext, effect: Effect, now: datetime) -> Waiting:
+    rest = max(effect.time + ctx.settle - now, timedelta(seconds=1))
     return Waiting(None, f"the outcome of {effect.key} is unknown: looking again before it is repeated", rest)
 
 

@@ -34,6 +34,7 @@ from orch.api.v1alpha1 import (
 )
 from orch.api.v1alpha1.reasons import ApprovalCondition, ApprovalReason, WaitingReason
 from orch.errors import NeedsHuman, PolicyDenied
+from orch.failpoints import Moment, failpoint
 from orch.policy.approvals import Required, approval_name, is_usable, needed, subject
 from orch.policy.guards import Finding as FoundByGuard
 from orch.policy.text import cut, one_line, plain
@@ -95,7 +96,9 @@ async def consume(ctx: RunContext, gate: Gate) -> None:
         raise NeedsHuman("ApprovalGone", f"Approval {noted.name} no longer stands: retry the run to ask anew")
     previous = approval.deep_copy()
     approval.status.consumed_time = ctx.clock()
+    failpoint("consume-approval", Moment.BEFORE)
     await ctx.records.write_outcome(approval, previous)
+    failpoint("consume-approval", Moment.ANSWERED)
 
 
 def _answer(ctx: RunContext, approval: Approval) -> Outcome:

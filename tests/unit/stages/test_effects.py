@@ -9,10 +9,11 @@ import pytest
 from orch.api.v1alpha1 import EffectState, IssueRun, IssueRunSpec, LocalRef, ObjectMeta, Trigger, TriggerType
 from orch.errors import Ambiguous, RateLimited
 from orch.stages.contract import Waiting
-from orch.stages.effects import SETTLE, done, find_effect, once
+from orch.stages.effects import done, find_effect, once
 
 KEY = "pull-request"
 BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SETTLE = timedelta(seconds=60)
 
 
 class Crash(BaseException):
@@ -41,7 +42,12 @@ class World:
     async def play(self) -> str | Waiting:
         """One reconcile; a crash loses what was not saved."""
         context: Any = SimpleNamespace(
-            run=self.run, clock=lambda: self.now, save=self._save, fence=lambda: None, lines=lambda *_: None
+            run=self.run,
+            clock=lambda: self.now,
+            settle=SETTLE,
+            save=self._save,
+            fence=lambda: None,
+            lines=lambda *_: None,
         )
         try:
             outcome = await once(context, KEY, find=self._find, act=self._act)

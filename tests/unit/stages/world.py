@@ -66,6 +66,7 @@ class World:
             default_model="model",
             installation=INSTALLATION,
             save=self._save,
+            settle=timedelta(seconds=60),
             fence=lambda: None,
             previous=self.previous,
             lines=lambda event, _fields: self.audit.append(event),

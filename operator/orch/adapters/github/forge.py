@@ -118,16 +118,18 @@ class GitHubForge:
 
     async def create_comment(self, number: int, body: str) -> Comment:
         """REST "Create an issue comment"."""
-        answer = await self._rest.write("POST", f"{self._path}/issues/{number}/comments", {"body": body})
+        answer = await self._rest.write(
+            "create-comment", "POST", f"{self._path}/issues/{number}/comments", {"body": body}
+        )
         return answer.read(facts.comment)
 
     async def edit_comment(self, comment_id: int, body: str) -> None:
         """REST "Update an issue comment"."""
-        await self._rest.write("PATCH", f"{self._path}/issues/comments/{comment_id}", {"body": body})
+        await self._rest.write("edit-comment", "PATCH", f"{self._path}/issues/comments/{comment_id}", {"body": body})
 
     async def add_labels(self, number: int, labels: Sequence[str]) -> None:
         """REST "Add labels to an issue"; GitHub makes labels that it does not know."""
-        await self._rest.write("POST", f"{self._path}/issues/{number}/labels", {"labels": list(labels)})
+        await self._rest.write("add-labels", "POST", f"{self._path}/issues/{number}/labels", {"labels": list(labels)})
 
     async def find_pull(self, *, head: str) -> Pull | None:
         """REST "List pull requests"."""
@@ -145,7 +147,7 @@ class GitHubForge:
         Raises Terminal `NothingChanged`, Transient `BranchNotSeen`."""
         document = {"head": head, "base": base, "title": title, "body": body}
         try:
-            return (await self._rest.write("POST", f"{self._path}/pulls", document)).read(facts.pull)
+            return (await self._rest.write("open-pull", "POST", f"{self._path}/pulls", document)).read(facts.pull)
         except translate.Refused as err:
             found = await self.find_pull(head=head) if "already exists" in err.words else None
             if found is not None and found.state == "open":
@@ -154,7 +156,7 @@ class GitHubForge:
 
     async def close_pull(self, number: int) -> None:
         """REST "Update a pull request"."""
-        await self._rest.write("PATCH", f"{self._path}/pulls/{number}", {"state": "closed"})
+        await self._rest.write("close-pull", "PATCH", f"{self._path}/pulls/{number}", {"state": "closed"})
 
     async def checks(self, sha: str) -> Checks:
         """REST "Get the combined status", "List check runs for a Git reference"."""
@@ -181,7 +183,7 @@ class GitHubForge:
         """REST "Update a pull request branch". One that holds the base already is no error."""
         try:
             path = f"{self._path}/pulls/{number}/update-branch"
-            await self._rest.write("PUT", path, {"expected_head_sha": expected_head})
+            await self._rest.write("update-branch", "PUT", path, {"expected_head_sha": expected_head})
         except translate.Refused as err:
             refusal = translate.of_update(err)
             if refusal is not None:
@@ -191,7 +193,7 @@ class GitHubForge:
         """REST "Merge a pull request"."""
         body = {"sha": sha, "merge_method": method.lower(), "commit_title": title, "commit_message": message}
         try:
-            answer = await self._rest.write("PUT", f"{self._path}/pulls/{number}/merge", body)
+            answer = await self._rest.write("merge", "PUT", f"{self._path}/pulls/{number}/merge", body)
         except translate.Refused as err:
             raise translate.of_merge(err) from None
         return answer.read(lambda document: str(document["sha"]))
@@ -199,7 +201,7 @@ class GitHubForge:
     async def delete_branch(self, branch: str) -> None:
         """REST "Delete a reference", which answers 422 "Reference does not exist" for one that is gone."""
         try:
-            await self._rest.write("DELETE", f"{self._path}/git/refs/heads/{_in_path(branch)}")
+            await self._rest.write("delete-branch", "DELETE", f"{self._path}/git/refs/heads/{_in_path(branch)}")
         except NotFound:
             return
         except translate.Refused as err:

@@ -23,8 +23,10 @@ from github.Requester import HTTPSRequestsConnectionClass, RequestsResponse
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import HTTPResponse
 
 from orch.adapters.github.hosts import Host, check_addresses, is_public, not_allowed
+from orch.failpoints import Moment, failpoint
 
 API_VERSION: Final = "2022-11-28"
 """The version whose description our facts are read by; later ones drop fields that orch needs."""
@@ -81,12 +83,21 @@ class Line:
         self._is_checked = False
 
     def exchange(
-        self, verb: str, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str], body: Any = None
+        self,
+        verb: str,
+        path: str,
+        *,
+        query: Mapping[str, Any],
+        headers: Mapping[str, str],
+        body: Any = None,
+        act: str = "",
     ) -> Reply:
-        """One request, one answer of any status. Raises PolicyDenied (address), requests' and urllib3's errors."""
+        """One request, one answer of any status. `act`: what a write is called in `orch.failpoints`.
+
+        Raises PolicyDenied (address), requests' and urllib3's errors."""
         self._check()
         sent = {"Accept": "application/vnd.github+json", **headers}
-        with _watched(self._name, self._host):
+        with _watched(self._name, self._host, act):
             status, answered, text = self._requester.requestJson(
                 verb, path, parameters=dict(query), headers=sent, input=body, cnx=self._connection
             )
@@ -120,6 +131,7 @@ class _Thread(threading.local):
     """What the connection classes, which urllib3 makes, need to know and to tell."""
 
     name = ""
+    act = ""
     private = True
     failed_to_connect = False
 
@@ -130,14 +142,15 @@ _thread: Final = _Thread()
 class _watched:  # noqa: N801 - reads as a word
     """Sets up what connections made by this thread are held to."""
 
-    def __init__(self, name: str, host: Host) -> None:
-        self._name, self._private = name, host.allow_private
+    def __init__(self, name: str, host: Host, act: str = "") -> None:
+        self._name, self._act, self._private = name, act, host.allow_private
 
     def __enter__(self) -> None:
         _thread.name, _thread.private, _thread.failed_to_connect = self._name, self._private, False
+        _thread.act = self._act
 
     def __exit__(self, *_: object) -> None:
-        _thread.private = True
+        _thread.act, _thread.private = "", True
 
 
 class _Watched(HTTPConnection):
@@ -151,6 +164,11 @@ class _Watched(HTTPConnection):
             self.close()
             raise not_allowed(_thread.name)
         _thread.failed_to_connect = False
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
+        if _thread.act:
+            failpoint(_thread.act, Moment.SENT)
+        return super().getresponse()
 
 
 class _WatchedTls(_Watched, HTTPSConnection):

@@ -28,6 +28,7 @@ from orch.adapters.github.hosts import Host
 from orch.adapters.github.line import Line, Reply, Timeouts, was_never_sent
 from orch.adapters.github.pace import Pace
 from orch.errors import CredentialsRefused, NotFound, OrchError, Terminal
+from orch.failpoints import Moment, failpoint
 from orch.ports import RateLimit
 
 T = TypeVar("T")
@@ -134,15 +135,19 @@ class Rest:
             asked = following
         raise Terminal("ListTooLong", f"{what}: more than {_MOST_PAGES * PAGE} entries")
 
-    async def write(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """An act. Raises Ambiguous when it may have been carried out; after any other error it was not."""
+    async def write(self, act: str, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """An act, by its name in `orch.failpoints`.
+
+        Raises Ambiguous when it may have been carried out; after any other error it was not."""
         what = f"{verb} {path}"
 
         def send() -> Reply:
             self._fence()
-            return self._exchange(verb, path, {}, {}, body)
+            failpoint(act, Moment.BEFORE)
+            return self._exchange(verb, path, {}, {}, body, act=act)
 
         reply = await self._turn(send, what, write=True)
+        failpoint(act, Moment.ANSWERED)
         return Answer(what, _decoded(reply.text, what, write=True), is_write=True)
 
     async def ask(self, url: str, query: str, **variables: object) -> Answer:
@@ -214,12 +219,12 @@ class Rest:
         raise translate.refusal(what, reply.status, reply.headers, reply.text, write=write, now=datetime.now(UTC))
 
     def _exchange(
-        self, verb: str, path: str, query: Mapping[str, object], headers: Mapping[str, str], body: Any
+        self, verb: str, path: str, query: Mapping[str, object], headers: Mapping[str, str], body: Any, act: str = ""
     ) -> Reply:
         """In a thread: one request, one answer."""
         try:
             reply = self._account.with_line(
-                lambda line: line.exchange(verb, path, query=query, headers=headers, body=body)
+                lambda line: line.exchange(verb, path, query=query, headers=headers, body=body, act=act)
             )
         except OrchError:
             raise

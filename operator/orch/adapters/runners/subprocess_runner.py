@@ -24,6 +24,7 @@ from orch.adapters.runners.sandbox import ISOLATION, NO_NESTING, Python, Sandbox
 from orch.adapters.runners.steps import Order, StepFolder
 from orch.api.work import StepInput
 from orch.errors import Terminal, Transient
+from orch.failpoints import Moment, failpoint
 from orch.ports import StepState, StepStatus
 
 _START_SECONDS: Final = 30
@@ -187,26 +188,33 @@ def _supervise(folder: StepFolder) -> str:
     command = [sys.executable, "-S", "-P", "-m", "orch.adapters.runners.supervise", str(folder.path)]
     python = Python.current(folder.read_order().pycache)
     env = {"PATH": os.environ.get("PATH", os.defpath), **python.environment()}
+    failpoint("start-step", Moment.BEFORE)
+    pipe = subprocess.PIPE
     try:
-        told = subprocess.run(
-            command,
-            env=env,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_START_SECONDS,
-            check=False,
-            start_new_session=True,
-        )
+        with subprocess.Popen(
+            command, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+        ) as child:
+            failpoint("start-step", Moment.SENT)
+            told, complaint = _told(child)
     except (OSError, subprocess.TimeoutExpired) as err:
         raise Transient(
             "StepNotStarted", f"the supervisor of a work step could not be started ({type(err).__name__})"
         ) from err
-    uid = told.stdout.decode(errors="replace").strip()
+    failpoint("start-step", Moment.ANSWERED)
+    uid = told.decode(errors="replace").strip()
     if Process.parse(uid) is None:
-        last = told.stderr.decode(errors="replace").strip().rpartition("\n")[2][:300]
+        last = complaint.decode(errors="replace").strip().rpartition("\n")[2][:300]
         raise Transient("StepNotStarted", f"the supervisor of a work step ended at once: {last}")
     return uid
+
+
+def _told(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """All that a short-lived child says. Raises TimeoutExpired once it is killed."""
+    try:
+        return child.communicate(timeout=_START_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        raise
 
 
 def _observe(folder: StepFolder, uid: str) -> StepStatus:
