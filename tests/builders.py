@@ -67,6 +67,11 @@ def digest(text: str | bytes) -> str:
     return "sha256:" + hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
+def uid_of(name: str) -> str:
+    """The uid that the fake runner gives a step."""
+    return sha(name)[:32]
+
+
 BASE = sha("base")
 """Head of the base branch."""
 
@@ -115,7 +120,7 @@ def a_step(name: str, state: StepState = StepState.SUCCEEDED, **facts: Any) -> S
     usual: dict[str, Any] = {
         "stage": {"conflict": RunStage.MERGE}.get(stage) or RunStage(stage.title()),
         "attempt": int(number),
-        "runner_uid": None if state is StepState.INTENDED else f"web-7-1-{name}-uid",
+        "runner_uid": None if state is StepState.INTENDED else uid_of(f"web-7-1-{name}"),
         "input_digest": digest(f"input of {name}"),
         "start_time": BEGAN,
         "reason": "Done" if state is StepState.SUCCEEDED else None,

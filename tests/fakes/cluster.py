@@ -26,7 +26,13 @@ class FakeRecords:
         return [found.deep_copy() for found in self.asked.values() if found.spec.gate.value == gate]
 
     async def ask(self, approval: Approval, run: IssueRun) -> Approval:
-        return self._acts.do("ask", lambda: self.asked.setdefault(approval.metadata.name, approval)).deep_copy()
+        def act() -> Approval:
+            found = self.asked.get(approval.metadata.name)
+            if found is None or found.spec.target.uid != run.metadata.uid:
+                self.asked[approval.metadata.name] = approval.deep_copy()
+            return self.asked[approval.metadata.name].deep_copy()
+
+        return self._acts.do("ask", act)
 
     async def write_outcome(self, approval: Approval, previous: Approval) -> None:
         self.asked[approval.metadata.name] = approval.deep_copy()

@@ -22,6 +22,8 @@ class FakeGit:
         self.trees: dict[str, str] = {}
         self.parents: dict[str, tuple[str, ...]] = {}
         self.conflicts: set[str] = set()
+        self.mixes = False
+        """Whether the bases touch the files of the change."""
         self.change = FileChange(
             path="zones/fee.py",
             status="M",
@@ -66,7 +68,8 @@ class FakeGit:
     ) -> str | None:
         if theirs in self.conflicts:
             return None
-        return self._commit(self.trees.get(ours, ours), (ours, theirs), message, time)
+        tree = self.trees.get(ours, ours)
+        return self._commit(f"{tree} mixed" if self.mixes else tree, (ours, theirs), message, time)
 
     async def merged(self, remote: Remote, *, sha: str, base: str) -> MergedFacts:
         return MergedFacts(parent=base, commits=(sha,), time=BEGAN)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from tests.builders import a_report, digest
+from tests.builders import a_report, digest, uid_of
 from tests.fakes.acts import Acts, there
 
 from orch.api.work import StepInput, StepOutcome, StepReport
@@ -55,12 +55,12 @@ class FakeRunner:
         def act() -> str:
             self.started.setdefault(step.name, step)
             self.tickets.setdefault(step.name, ticket)
-            return f"{step.name}-uid"
+            return uid_of(step.name)
 
         return self._acts.do("start", act)
 
     async def observe(self, name: str, uid: str) -> StepStatus:
-        if name not in self.started or uid != f"{name}-uid":
+        if name not in self.started or uid != uid_of(name):
             return StepStatus(StepState.GONE)
         return self.ended.get(name, StepStatus(StepState.RUNNING))
 

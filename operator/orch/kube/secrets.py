@@ -14,6 +14,7 @@ from orch.errors import CredentialsRefused
 from orch.kube.client import Kube
 from orch.kube.errors import AlreadyExists, Invalid, KubeNotFound
 from orch.kube.objects import Objects
+from orch.kube.owners import is_controlled_by
 from orch.kube.resource import CONFIGMAPS, SECRETS
 
 
@@ -29,7 +30,10 @@ async def read_secret(kube: Kube, namespace: str, name: str) -> dict[str, bytes]
 
 async def read_configmap(kube: Kube, namespace: str, name: str) -> dict[str, bytes]:
     """`data` (UTF-8) and `binaryData` of a ConfigMap together. Raises KubeNotFound."""
-    document = await Objects(kube, CONFIGMAPS).get(namespace, name)
+    return _content(await Objects(kube, CONFIGMAPS).get(namespace, name), name)
+
+
+def _content(document: Mapping[str, Any], name: str) -> dict[str, bytes]:
     text = {key: str(value).encode() for key, value in (document.get("data") or {}).items()}
     return text | _decode(document.get("binaryData") or {}, f"ConfigMap {name!r}")
 
@@ -45,8 +49,8 @@ async def create_immutable(
 ) -> None:
     """Write an immutable ConfigMap (at most 1 MiB by etcd's limit, all keys together).
 
-    One of that name with the same content is fine: a second run of the same step. Raises AlreadyExists when the content
-    differs, Invalid when it is too large.
+    One of that name with the same content, and of this owner, is fine: a second run of the same step. Raises AlreadyExists when
+    either differs, Invalid when it is too large.
     """
     metadata: dict[str, Any] = {"name": name, "labels": dict(labels or {})}
     if owner is not None:
@@ -56,7 +60,9 @@ async def create_immutable(
     try:
         await Objects(kube, CONFIGMAPS).create(namespace, document)
     except AlreadyExists:
-        if await read_configmap(kube, namespace, name) != dict(data):
+        found = await Objects(kube, CONFIGMAPS).get(namespace, name)
+        is_ours = owner is None or is_controlled_by(found, str(owner["uid"]))
+        if not is_ours or _content(found, name) != dict(data):
             raise
 
 

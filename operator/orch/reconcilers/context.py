@@ -13,9 +13,11 @@ from orch.kube.client import Kube
 from orch.kube.secrets import read_secret
 from orch.kube.store import Store
 from orch.policy.identity import run_name
+from orch.policy.versions import is_forsaken
 from orch.ports import Artifacts, Clock, Forge, Forges, Git, Meter, Remote, WorkRunner
 from orch.reconcilers.records import ClusterRecords
 from orch.stages.contract import RunContext, Slots
+from orch.stages.work import forsake
 
 
 class RunWriter:
@@ -69,12 +71,13 @@ class Contexts:
     async def open(self, run: IssueRun, repo: OrchestratedRepo, writer: RunWriter) -> RunContext:
         """One look at one run."""
         forge = await self.forge(repo)
+        is_old = is_forsaken(run.status.worker_version, _VERSION)
         run.status.worker_version = _VERSION
 
         def audit(event: str, fields: Mapping[str, object]) -> None:
             self.audit(event, {"run": run.metadata.name, "namespace": run.metadata.namespace, **fields})
 
-        return RunContext(
+        ctx = RunContext(
             run=run,
             repo=repo,
             forge=forge,
@@ -94,6 +97,9 @@ class Contexts:
             previous=await self._previous(run),
             lines=audit,
         )
+        if is_old:
+            await forsake(ctx)
+        return ctx
 
     def _remote(self, repo: OrchestratedRepo, forge: Forge) -> Remote:
         if repo.status.repository is None:

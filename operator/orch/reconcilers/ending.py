@@ -5,7 +5,8 @@ Used by the IssueRun reconciler alone. The failure is recorded first, so that a 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
 from typing import Final
 
 from orch.api.conditions import remove_condition, set_condition
@@ -19,14 +20,17 @@ from orch.api.v1alpha1 import (
     StepState,
 )
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
-from orch.errors import Cancelled, NotFound, OrchError
+from orch.errors import Cancelled, OrchError, Terminal
 from orch.kube.store import Store
 from orch.policy.render import one_line
+from orch.ports import WorkRunner
 from orch.reconcilers.context import Contexts, RunWriter
 from orch.reconcilers.projections import TERMINAL_LABEL
 from orch.reconcilers.totals import ending
 from orch.runtime.reconcile import Result
 from orch.stages.contract import RunContext
+from orch.stages.gates import withdraw
+from orch.stages.publish import find_lost_pull
 from orch.stages.sticky import refresh_sticky
 from orch.stages.work import record_usage
 
@@ -48,7 +52,8 @@ async def end(ctx: RunContext, err: OrchError | None) -> timedelta | None:
         await ctx.save()
     if status.identity is not None:
         await _let_go(ctx)
-        await refresh_sticky(ctx)
+        await withdraw(ctx)
+        await _if_allowed(ctx, "comment", refresh_sticky(ctx))
     _conclude(ctx)
     return None
 
@@ -71,9 +76,10 @@ async def tidy(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: O
 
 async def _end_deleted(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: OrchestratedRepo | None) -> bool:
     """End a run that is being deleted as a cancelled one; False when GitHub did not let us yet."""
+    writer = RunWriter(runs, run)
+    await _stop(contexts.runner, run, contexts.clock())  # whatever GitHub says, nothing of it goes on
     if repo is None:
         return True
-    writer = RunWriter(runs, run)
     try:
         ctx = await contexts.open(run, repo, writer)
         await end(ctx, Cancelled("Deleted", "the IssueRun was deleted"))
@@ -85,23 +91,35 @@ async def _end_deleted(runs: Store[IssueRun], contexts: Contexts, run: IssueRun,
 
 async def _let_go(ctx: RunContext) -> None:
     """Stop what runs, book what it cost, and remove a branch that never became a pull request."""
-    for step in ctx.run.status.steps:
+    await _stop(ctx.runner, ctx.run, ctx.clock())
+    await record_usage(ctx)
+    if ctx.run.status.failure is None:
+        return
+    await find_lost_pull(ctx)
+    branch, pull = ctx.run.status.branch, ctx.run.status.pull_request
+    # a push that was only intended may have happened
+    pushed = any(effect.key.startswith("push/") for effect in ctx.run.status.effects)
+    if branch is not None and pushed and pull is None and not branch.taken_over:
+        await _if_allowed(ctx, "delete-branch", ctx.forge.delete_branch(branch.name or ""))
+    if pull is not None and pull.state is PullRequestState.CLOSED:
+        await _if_allowed(ctx, "label", ctx.forge.add_labels(ctx.run.spec.issue_number, [DECLINED]))
+
+
+async def _stop(runner: WorkRunner, run: IssueRun, now: datetime) -> None:
+    for step in run.status.steps:
         if step.state in (StepState.INTENDED, StepState.RUNNING):
             if step.runner_uid is not None:
-                await ctx.runner.cancel(step.name, step.runner_uid)
-            step.state, step.completion_time = StepState.CANCELLED, ctx.clock()
-        await ctx.runner.forget(step.name)
-    await record_usage(ctx)
-    branch, pull, failure = ctx.run.status.branch, ctx.run.status.pull_request, ctx.run.status.failure
-    if failure is None:
-        return
-    if branch is not None and branch.expected_sha is not None and pull is None and not branch.taken_over:
-        await ctx.forge.delete_branch(branch.name or "")
-    if pull is not None and pull.state is PullRequestState.CLOSED:
-        try:
-            await ctx.forge.add_labels(ctx.run.spec.issue_number, [DECLINED])
-        except NotFound:
-            return
+                await runner.cancel(step.name, step.runner_uid)
+            step.state, step.completion_time = StepState.CANCELLED, now
+        await runner.forget(step.name)
+
+
+async def _if_allowed(ctx: RunContext, what: str, act: Awaitable[None]) -> None:
+    """A last act that the host refuses for good (the issue is gone, the branch is protected) does not keep a run from ending."""
+    try:
+        await act
+    except Terminal as err:
+        ctx.lines("farewell_refused", {"act": what, "why": err.message})
 
 
 def _conclude(ctx: RunContext) -> None:

@@ -17,6 +17,7 @@ from orch.errors import (
     CredentialsRefused,
     HeadMoved,
     Lost,
+    NotFound,
     OrchError,
     RateLimited,
     Terminal,
@@ -30,6 +31,7 @@ from orch.reconcilers.ending import end, tidy
 from orch.reconcilers.projections import ISSUE_LABEL, REPO_LABEL
 from orch.runtime.reconcile import Key, Result
 from orch.stages import PIPELINE, Again, Done, RunContext, Waiting, interference
+from orch.stages.interference import must_see_repository
 
 FINALIZER: Final = "orch.dev/cleanup"
 _ROUNDS: Final = 4
@@ -101,6 +103,8 @@ class IssueRunReconciler:
             text = f"{err.message}: correct the OrchestratedRepo, or cancel the run"
             return _show(run, Waiting(WaitingReason.AWAITING_HUMAN, text, _LOOK_AGAIN), self._contexts.clock())
         try:
+            if isinstance(err, NotFound):
+                await must_see_repository(ctx)
             return await end(ctx, _final(err))
         except KubeError:
             raise

@@ -42,10 +42,11 @@ class ClusterRecords:
             return await self._approvals.create(approval)
         except AlreadyExists:
             found = await self._approvals.get(self._namespace, approval.metadata.name)
-            if found.spec.target.uid != run.metadata.uid:
-                text = f"Approval {approval.metadata.name} belongs to another run of this name: delete it"
-                raise Terminal("NameTaken", text) from None
-            return found
+            if found.spec.target.uid == run.metadata.uid:
+                return found
+        # of an earlier run of this name, which is gone: its answers are no answers to this one
+        await self._approvals.delete(found)
+        return await self._approvals.create(approval)
 
     async def write_outcome(self, approval: Approval, previous: Approval) -> None:
         await self._approvals.write_status(approval, previous)
@@ -54,7 +55,12 @@ class ClusterRecords:
         full = f"{run.metadata.name}-{name}"
         labels = {RUN_LABEL: run.metadata.name, REPO_LABEL: run.spec.repository_ref.name}
         cut = {key: _cut(text).encode() for key, text in texts.items()}
-        await create_immutable(self._kube, self._namespace, full, cut, labels=labels, owner=_owner(run))
+        owner = _owner(run)
+        try:
+            await create_immutable(self._kube, self._namespace, full, cut, labels=labels, owner=owner)
+        except AlreadyExists:  # of an earlier run of this name, until it is collected
+            full = f"{full}-{(run.metadata.uid or '')[:8]}"
+            await create_immutable(self._kube, self._namespace, full, cut, labels=labels, owner=owner)
         return full
 
     async def record_rollback_point(self, point: RollbackPoint) -> None:

@@ -77,7 +77,7 @@ async def ask(ctx: RunContext, question: Question) -> Outcome:
         return Done()
     wanted = _approval(ctx, question, verdict.reasons)
     approval = await ctx.records.find_approval(wanted.metadata.name)
-    if approval is None:
+    if approval is None or approval.spec.target.uid != wanted.spec.target.uid:
         await _supersede(ctx, question.gate, keep=wanted.metadata.name)
         approval = await ctx.records.ask(wanted, ctx.run)
         ctx.lines("approval_requested", {"approval": wanted.metadata.name, "gate": question.gate.value})
@@ -149,18 +149,23 @@ async def _supersede(ctx: RunContext, gate: Gate, *, keep: str) -> None:
         )
     for approval in earlier:
         if approval.status.outcome in (None, ApprovalOutcome.PENDING, ApprovalOutcome.APPROVED):
-            previous = approval.deep_copy()
-            approval.status.outcome = ApprovalOutcome.SUPERSEDED
-            approval.status.decide_time = ctx.clock()
-            set_condition(
-                approval,
-                ApprovalCondition.DECIDED,
-                True,
-                ApprovalReason.SUPERSEDED,
-                "what was asked about has moved",
-                ctx.clock(),
-            )
-            await ctx.records.write_outcome(approval, previous)
+            await _close(ctx, approval, "what was asked about has moved")
+
+
+async def withdraw(ctx: RunContext) -> None:
+    """The run is over: what is still asked needs no answer any more."""
+    for noted in ctx.run.status.approvals:
+        approval = await ctx.records.find_approval(noted.name) if noted.name else None
+        if approval is not None and approval.status.outcome in (None, ApprovalOutcome.PENDING):
+            await _close(ctx, approval, "the run has ended")
+            _note(ctx, noted.gate, noted.name, ApprovalOutcome.SUPERSEDED)
+
+
+async def _close(ctx: RunContext, approval: Approval, why: str) -> None:
+    previous, now = approval.deep_copy(), ctx.clock()
+    approval.status.outcome, approval.status.decide_time = ApprovalOutcome.SUPERSEDED, now
+    set_condition(approval, ApprovalCondition.DECIDED, True, ApprovalReason.SUPERSEDED, why, now)
+    await ctx.records.write_outcome(approval, previous)
 
 
 def _author_trusted(ctx: RunContext) -> bool:

@@ -6,10 +6,13 @@ conditional requests, which cost nothing while nothing changed.
 
 from __future__ import annotations
 
-from orch.api.v1alpha1 import ContentChange, IssueRun, PullRequestState, StepState, TriggerType
-from orch.api.v1alpha1.reasons import WaitingReason
+from typing import Final
+
+from orch.api.conditions import find_condition
+from orch.api.v1alpha1 import ConditionStatus, ContentChange, IssueRun, PullRequestState, StepState, TriggerType
+from orch.api.v1alpha1.reasons import OrchestratedRepoCondition, OrchestratedRepoReason, WaitingReason
 from orch.api.work import IssueText
-from orch.errors import Cancelled, NotFound
+from orch.errors import Cancelled, CredentialsRefused, NotFound
 from orch.policy.intake import refusal
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Issue, Pull
@@ -20,6 +23,8 @@ from orch.stages.effects import find_effect
 from orch.stages.merge import adopt_merge
 from orch.stages.work import issue_text
 
+_NOT_OURS: Final = (OrchestratedRepoReason.REPOSITORY_CHANGED, OrchestratedRepoReason.REPOSITORY_ARCHIVED)
+
 
 async def interference(ctx: RunContext) -> Waiting | None:
     """None: nothing stands in the way. Raises Cancelled when a person ended the run."""
@@ -29,10 +34,30 @@ async def interference(ctx: RunContext) -> Waiting | None:
         )
     if ctx.run.spec.suspend or ctx.repo.spec.suspend:
         return Waiting(WaitingReason.SUSPENDED, "the run or its repository is suspended: unset spec.suspend to go on")
+    if (held := _repository(ctx)) is not None:
+        return held
     if ctx.run.status.start_time is None or ctx.run.status.issue is None or _merged(ctx.run):
         return None
     held = await _pull(ctx)
     return held if held is not None or _merged(ctx.run) else await _issue(ctx)
+
+
+def _repository(ctx: RunContext) -> Waiting | None:
+    """A repository that cannot be written to, or that has taken the name of the one that was pinned."""
+    ready = find_condition(ctx.repo, OrchestratedRepoCondition.READY)
+    if ready is None or ready.status is not ConditionStatus.FALSE or ready.reason not in _NOT_OURS:
+        return None
+    return Waiting(WaitingReason.AWAITING_HUMAN, ready.message, POLL * 4)
+
+
+async def must_see_repository(ctx: RunContext) -> None:
+    """Raises CredentialsRefused when the host answers 404 for the repository itself: then a 404 for something in it says
+    nothing about that, and no run ends for it."""
+    try:
+        await ctx.forge.repository()
+    except NotFound:
+        text = f"{ctx.repo.spec.repository} is gone, or the token may not see it any more: check both"
+        raise CredentialsRefused(OrchestratedRepoReason.REPOSITORY_NOT_FOUND, text) from None
 
 
 def _merged(run: IssueRun) -> bool:
@@ -43,7 +68,11 @@ async def _pull(ctx: RunContext) -> Waiting | None:
     status = ctx.run.status.pull_request
     if status is None or status.number is None:
         return None
-    pull = ctx.pull = await ctx.forge.get_pull(status.number)
+    try:
+        pull = ctx.pull = await ctx.forge.get_pull(status.number)
+    except NotFound:
+        await must_see_repository(ctx)
+        raise
     if pull.state == "merged" and pull.merge_sha:
         adopt_merge(ctx, pull.merge_sha)
         return None
@@ -73,6 +102,7 @@ async def _issue(ctx: RunContext) -> Waiting | None:
     try:
         issue = ctx.issue = await ctx.forge.get_issue(ctx.run.spec.issue_number)
     except NotFound as err:
+        await must_see_repository(ctx)
         return _gone(ctx, "IssueGone", err.message)
     if issue.state != "open":
         return _gone(ctx, "IssueClosed", f"issue #{issue.number} was closed")

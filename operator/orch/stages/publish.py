@@ -11,7 +11,7 @@ from orch.ports import Pull
 from orch.stages import texts
 from orch.stages.base import branch
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
-from orch.stages.effects import done, once
+from orch.stages.effects import done, find_effect, once
 from orch.stages.gates import Question, ask, consume
 from orch.stages.sticky import refresh_sticky
 
@@ -105,6 +105,14 @@ async def _open(ctx: RunContext) -> Outcome:
         _adopt(ctx, await ctx.forge.get_pull(int(number)))
     ctx.lines("pull_request_opened", {"pr": int(number)})
     return Done()
+
+
+async def find_lost_pull(ctx: RunContext) -> None:
+    """Record a pull request whose opening was begun and never answered: a run that ends must not leave it unnamed."""
+    if ctx.run.status.pull_request is None and find_effect(ctx.run, "pull-request") is not None:
+        pull = await ctx.forge.find_pull(head=branch(ctx).name or "")
+        if pull is not None:
+            _adopt(ctx, pull)
 
 
 def _adopt(ctx: RunContext, pull: Pull) -> str:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from orch.api.v1alpha1 import IssueRun, Step, StepState
 from orch.api.work import Commands, Feedback, IssueText, Limits, ModelChoice, StepInput, StepReport, StepStage
-from orch.errors import Terminal, Transient
+from orch.errors import NotFound, Terminal, Transient
 from orch.policy.text import one_line
 from orch.ports import StepState as RunnerState
 from orch.ports import StepStatus
@@ -93,7 +93,12 @@ def _number(step: Step | None) -> int:
 
 
 async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | None = None) -> Waiting:
-    work = await _input(ctx, order, number)
+    try:
+        work = await read_input(ctx, known) if known is not None else await _input(ctx, order, number)
+    except NotFound:
+        if known is None:
+            raise
+        return _lost(ctx, known)
     step = known or Step(
         name=work.name,
         state=StepState.INTENDED,
@@ -150,6 +155,15 @@ def _lost(ctx: RunContext, step: Step) -> Waiting:
     if lost > _MOST_LOST:
         raise Terminal("StepsKeepVanishing", f"{lost} work steps vanished: check the node and the runner, then retry")
     return Waiting(None, f"step {step.name} has vanished: starting another", timedelta(seconds=1))
+
+
+async def forsake(ctx: RunContext) -> None:
+    """Give up the steps of an operator that is too old for us: their contract is not ours. The next number takes over."""
+    for step in ctx.run.status.steps:
+        if step.state in (StepState.INTENDED, StepState.RUNNING):
+            if step.runner_uid is not None:
+                await ctx.runner.cancel(step.name, step.runner_uid)
+            step.state, step.reason, step.completion_time = StepState.LOST, "OtherVersion", ctx.clock()
 
 
 async def record_usage(ctx: RunContext, step: Step | None = None) -> None:

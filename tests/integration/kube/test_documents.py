@@ -41,6 +41,9 @@ async def test_an_artifact_is_written_once_and_never_changed(kube: Kube, store: 
     await create_immutable(kube, namespace, "plan", {"plan.md": b"\xffdo it"})
     with pytest.raises(AlreadyExists):
         await create_immutable(kube, namespace, "plan", {"plan.md": b"do something else"})
+    another = controller_reference(WIDGETS, "run", "of an earlier object of this name")
+    with pytest.raises(AlreadyExists):
+        await create_immutable(kube, namespace, "plan", {"plan.md": b"\xffdo it"}, owner=another)
     assert await read_configmap(kube, namespace, "plan") == {"plan.md": b"\xffdo it"}
     maps = Objects(kube, CONFIGMAPS)
     require_ours(await maps.get(namespace, "plan"), owner.metadata.uid or "")

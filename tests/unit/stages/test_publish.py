@@ -175,3 +175,18 @@ async def test_a_subject_that_moves_too_often_is_a_persons_case() -> None:
     assert outcomes == [*[ApprovalOutcome.SUPERSEDED] * 4, None]
     with pytest.raises(NeedsHuman, match="moved each time"):
         await world.play(publish)
+
+
+async def test_the_answer_to_an_earlier_run_of_this_name_is_no_answer() -> None:
+    world = World(a_repo(approvals=ASKING))
+    await world.reach(publish)
+    await world.play(publish)
+    name = world.decide(ApprovalOutcome.APPROVED)
+    before = world.records.asked[name]
+    target = before.spec.target.model_copy(update={"uid": "of the run that was deleted"})
+    world.records.asked[name] = before.model_copy(update={"spec": before.spec.model_copy(update={"target": target})})
+    outcome = await world.play(publish)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is WaitingReason.AWAITING_APPROVAL
+    assert world.records.asked[name].spec.target.uid == world.run.metadata.uid
+    assert world.remote_head is None
