@@ -161,7 +161,7 @@ class World:
         for namespace in [self.system, *self.namespaces]:
             self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         for document in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text()):
-            self.apply(_moved(document, self.system))
+            self.apply(moved(document, self.system))
 
     def apply(self, *documents: Mapping[str, Any]) -> None:
         """`kubectl apply` of plain documents. Raises CalledProcessError with what the server said on stderr."""
@@ -277,7 +277,7 @@ def _port(url: str) -> str:
     return str(urlsplit(url).port) if url else "0"
 
 
-def _moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:
+def moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:
     """A manifest in another namespace than `orch-system`, for worlds side by side on one API server."""
     text = json.dumps(document).replace(SYSTEM, namespace)
     moved: dict[str, Any] = json.loads(text)

@@ -11,6 +11,7 @@
     ├── PolicyDenied         policy says no; a person changes the policy or the issue
     ├── NeedsHuman           waits for a person
     │   ├── CredentialsRefused   the token is missing, wrong or lacks a permission: all runs of the repository wait
+    │   ├── WrongRepository      the repository's name is another one's now, or nobody's
     │   ├── HeadMoved            the branch is no longer where we left it
     │   └── NotMergeable         a rule of the repository blocks the merge; the text names it
     └── Cancelled            a person ended it
@@ -92,6 +93,10 @@ class NeedsHuman(OrchError):
 
 class CredentialsRefused(NeedsHuman):
     """The credential is missing, malformed, expired or lacks a permission."""
+
+
+class WrongRepository(NeedsHuman):
+    """The repository is not the one that was pinned: its name may have been taken by a stranger. Nothing is written."""
 
 
 class HeadMoved(NeedsHuman):

@@ -41,6 +41,7 @@ from orch.reconcilers.projections import (
     project_repo,
     project_run,
 )
+from orch.reconcilers.repository_claim import RepositoryClaims, rivals
 from orch.reconcilers.slots import AssumedSlots
 from orch.runtime.audit import record, setup_logging
 from orch.runtime.cache import Change
@@ -117,9 +118,15 @@ def build(settings: Settings, kube: Kube, lease: Lease | None) -> tuple[Manager,
     contexts = _contexts(settings, kube, runs, index, lease)
     controllers = [
         Controller(
-            OrchestratedRepoReconciler(repos=repos, runs=runs, index=index, contexts=contexts),
+            OrchestratedRepoReconciler(
+                repos=repos,
+                runs=runs,
+                index=index,
+                contexts=contexts,
+                claims=RepositoryClaims(kube, settings.operator_namespace),
+            ),
             repo_source,
-            wakes={run_source: _repo_of_run},
+            wakes={run_source: _repo_of_run, repo_source: lambda change: rivals(repo_source.cache, change)},
             workers=settings.workers,
             only_changes=True,
         ),

@@ -12,8 +12,8 @@ from tests.e2e.lots import Lot, make
 
 @pytest.fixture(scope="module")
 def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory) -> Lot:
-    """A repository that works, and an empty one beside it."""
-    load = make(tmp_path_factory.mktemp("credentials") / "load", repositories=1, issues=1)
+    """Two repositories that work, and an empty one beside them."""
+    load = make(tmp_path_factory.mktemp("credentials") / "load", repositories=2, issues=1)
     empty = {"owner": "owner", "name": "empty", "collaborators": {"orch-bot": "write"}}
     seed = {**load.seed, "repos": [*load.seed["repos"], empty]}
     return Lot(open_desk(seed, [load.script]), load, {load.repositories[0]: "works"})
@@ -46,7 +46,7 @@ def test_each_says_what_is_wrong_and_the_others_go_on(lot: Lot) -> None:
 
 
 def test_a_token_that_is_put_right_is_used_without_a_restart(lot: Lot) -> None:
-    desk, works = lot.desk, lot.load.repositories[0]
+    desk, works = lot.desk, lot.load.repositories[1]
     desk.world.repository(desk.namespace, "rotated", works, token="ghp_too_old", mode="Manual")
     desk.until(lambda: _refused(desk, "rotated"))
     desk.world.repository(desk.namespace, "rotated", works, token=TOKENS[BOT], mode="Manual")

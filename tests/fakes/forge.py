@@ -9,7 +9,7 @@ from datetime import datetime
 from tests.builders import BEGAN, PULL, a_labelling, a_pull, an_issue, sha
 from tests.fakes.acts import Acts, there
 
-from orch.errors import HeadMoved
+from orch.errors import HeadMoved, WrongRepository
 from orch.ports import (
     BranchRules,
     Check,
@@ -52,6 +52,7 @@ class FakeForge:
         self.rules = BranchRules()
         self.log = "assert 2 == 3"
         self.labels: dict[int, list[str]] = {}
+        self.pinned = 1
         self.facts: RepositoryFacts | None = RepositoryFacts(
             id=1,
             node_id="R_1",
@@ -71,6 +72,11 @@ class FakeForge:
 
     def remote(self, repository_id: int) -> Remote:
         return Remote(key=f"git.test-{repository_id}", url="https://git.test/acme/web.git")
+
+    async def confirm(self) -> None:
+        found = there(self.facts, "the repository").id
+        if found != self.pinned:
+            raise WrongRepository("RepositoryChanged", f"acme/web has id {found} now, it was {self.pinned}")
 
     async def viewer(self) -> str:
         return ORCH

@@ -163,7 +163,7 @@ class Lease:
 
     async def _renew_once(self, sent: float) -> str | None:
         assert self._mine is not None  # noqa: S101 -- for the type checker; `_renew` has looked
-        spec = self._mine["spec"] | {"renewTime": _micro_time()}
+        spec = self._mine["spec"] | {"renewTime": micro_time()}
         try:
             self._won(await self._objects.update(self.namespace, self.name, self._mine | {"spec": spec}), sent)
         except (Conflict, KubeNotFound):
@@ -180,7 +180,7 @@ class Lease:
         self._until = sent + self._times.duration
 
     def _spec(self, *, transitions: int) -> dict[str, Any]:
-        now = _micro_time()
+        now = micro_time()
         return {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": max(1, round(self._times.duration)),
@@ -190,5 +190,6 @@ class Lease:
         }
 
 
-def _micro_time() -> str:
+def micro_time() -> str:
+    """Now, as a Lease writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -190,6 +190,11 @@ class Forge(Protocol):
         """Where git finds this repository, with this Forge's credential."""
         ...
 
+    async def confirm(self) -> None:
+        """See that the name still belongs to the repository that was pinned. Each write of this Forge does that first; git's
+        pushes cannot. Raises WrongRepository."""
+        ...
+
     async def viewer(self) -> str:
         """Login of the credential's account."""
         ...
@@ -255,6 +260,9 @@ class Forge(Protocol):
 
 class Forges(Protocol):
     """Opens a Forge for a repository. `host` names an entry of the operator's list of hosts. Raises PolicyDenied for an
-    unknown host, CredentialsRefused for a Secret without a usable key."""
+    unknown host, CredentialsRefused for a Secret without a usable key. `pinned`: the repository's id as it was first seen;
+    without one nothing can be written."""
 
-    def open(self, *, host: str, repository: str, secret: Mapping[str, bytes], tenant: str) -> Forge: ...
+    def open(
+        self, *, host: str, repository: str, secret: Mapping[str, bytes], tenant: str, pinned: int | None
+    ) -> Forge: ...

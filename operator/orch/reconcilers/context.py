@@ -66,7 +66,14 @@ class Contexts:
         Raises CredentialsRefused, PolicyDenied (host)."""
         namespace = repo.metadata.namespace or ""
         secret = await read_secret(self.kube, namespace, repo.spec.credentials_ref.name)
-        return self.forges.open(host=repo.spec.host, repository=repo.spec.repository, secret=secret, tenant=namespace)
+        known = repo.status.repository
+        return self.forges.open(
+            host=repo.spec.host,
+            repository=repo.spec.repository,
+            secret=secret,
+            tenant=namespace,
+            pinned=known.id if known else None,
+        )
 
     async def open(self, run: IssueRun, repo: OrchestratedRepo, writer: RunWriter) -> RunContext:
         """One look at one run."""

@@ -22,6 +22,7 @@ from orch.errors import (
     RateLimited,
     Terminal,
     Transient,
+    WrongRepository,
 )
 from orch.kube.errors import KubeError
 from orch.kube.store import Store
@@ -118,7 +119,7 @@ def _pause(run: IssueRun, err: OrchError, now: datetime) -> Waiting | None:
     match err:
         case RateLimited():
             return Waiting(WaitingReason.RATE_LIMITED, err.message, max(err.retry_at - now, timedelta(seconds=1)))
-        case CredentialsRefused() | HeadMoved():
+        case CredentialsRefused() | HeadMoved() | WrongRepository():
             return Waiting(WaitingReason.AWAITING_HUMAN, err.message, _LOOK_AGAIN)
         case BudgetExhausted():
             return Waiting(WaitingReason.BUDGET_EXHAUSTED, err.message, _LOOK_AGAIN)

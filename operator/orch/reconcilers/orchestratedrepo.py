@@ -29,6 +29,7 @@ from orch.ports import Forge, RepositoryFacts
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.index import RunIndex
 from orch.reconcilers.intake import Intake
+from orch.reconcilers.repository_claim import RepositoryClaims
 from orch.reconcilers.totals import Totals
 from orch.runtime.reconcile import Key, Result
 
@@ -44,12 +45,19 @@ class OrchestratedRepoReconciler:
     plural = OrchestratedRepo.PLURAL
 
     def __init__(
-        self, *, repos: Store[OrchestratedRepo], runs: Store[IssueRun], index: RunIndex, contexts: Contexts
+        self,
+        *,
+        repos: Store[OrchestratedRepo],
+        runs: Store[IssueRun],
+        index: RunIndex,
+        contexts: Contexts,
+        claims: RepositoryClaims,
     ) -> None:
         self._repos = repos
         self._runs = runs
         self._index = index
         self._contexts = contexts
+        self._claims = claims
         self._polled: dict[Key, tuple[datetime, object]] = {}
         self._intake = Intake(runs, index, contexts.clock, contexts.audit)
         self._totals = Totals(runs, index)
@@ -96,6 +104,7 @@ class OrchestratedRepoReconciler:
             forge = await self._contexts.forge(repo)
             facts = await forge.repository()
             self._accept(repo, facts)
+            await self._claims.take(repo, facts.id)
             set_condition(
                 repo,
                 Type.CREDENTIALS_READY,
@@ -181,6 +190,7 @@ class OrchestratedRepoReconciler:
         if left and not late:
             return Result(requeue_after=timedelta(seconds=2))
         self._intake.forget(repo)
+        await self._claims.free(repo)
         finalizers = [name for name in repo.metadata.finalizers if name != FINALIZER]
         await self._repos.patch_metadata(repo, finalizers=finalizers)
         return Result()

@@ -62,6 +62,7 @@ async def _push(ctx: RunContext) -> Outcome:
         return head if await ctx.git.remote_sha(ctx.remote, name) == head else None
 
     async def act() -> str:
+        await ctx.forge.confirm()
         if not is_known:  # a merge of the base branch brings nothing that was not asked about
             await consume(ctx, Gate.PUBLISH)
         await ctx.git.push(ctx.remote, sha=head, branch=name, expected=record.expected_sha)

@@ -9,7 +9,7 @@ from tests.unit.stages.world import World, at
 from orch.api.conditions import is_true
 from orch.api.v1alpha1 import ApprovalOutcome, Gate
 from orch.api.v1alpha1.reasons import WaitingReason
-from orch.errors import Cancelled, NeedsHuman, PolicyDenied, Terminal, Transient
+from orch.errors import Cancelled, NeedsHuman, PolicyDenied, Terminal, Transient, WrongRepository
 from orch.stages import Done, Waiting
 from orch.stages.checks import checks
 from orch.stages.guard import guard
@@ -48,6 +48,17 @@ async def test_a_change_is_judged_once() -> None:
     imported = list(world.git.imported)
     assert await world.play(guard) == Done()
     assert world.git.imported == imported
+
+
+async def test_nothing_is_pushed_to_another_repository_of_the_name() -> None:
+    world = await at(publish)
+    world.forge.pinned = 2
+    with pytest.raises(WrongRepository):
+        await world.play(publish)
+    assert world.remote_head is None
+    world.forge.pinned = 1
+    await world.play(publish)
+    assert world.remote_head == world.head
 
 
 async def test_nothing_is_pushed_before_people_allow_it() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -12,9 +12,9 @@ from urllib.parse import quote
 from orch.adapters.github import facts, translate
 from orch.adapters.github.checks import read_checks, read_log
 from orch.adapters.github.hosts import Host
-from orch.adapters.github.rest import Rest
+from orch.adapters.github.rest import Answer, Rest
 from orch.adapters.github.rules import read_rules
-from orch.errors import NotFound, Terminal
+from orch.errors import NotFound, Terminal, WrongRepository
 from orch.ports import (
     BranchRules,
     Check,
@@ -44,9 +44,11 @@ query ($owner: String!, $name: String!, $number: Int!) {
 class GitHubForge:
     """See `orch.ports.Forge`. Cheap to make: what is worth keeping lives in the account that `rest` speaks for."""
 
-    def __init__(self, rest: Rest, *, name: str, host: Host, repository: str, credential: Credential) -> None:
+    def __init__(
+        self, rest: Rest, *, name: str, host: Host, repository: str, credential: Credential, pinned: int | None
+    ) -> None:
         self._rest, self._name, self._host, self._repository = rest, name, host, repository
-        self._credential = credential
+        self._credential, self._pinned = credential, pinned
         self._path = f"/repos/{repository}"
 
     @property
@@ -58,6 +60,18 @@ class GitHubForge:
         """See `Forge.remote`. The token is in the Credential, never in the URL."""
         url = f"{self._host.git_url}/{self._repository}.git"
         return Remote(key=f"{self._name.replace(':', '_')}-{repository_id}", url=url, credential=self._credential)
+
+    async def confirm(self) -> None:
+        """REST "Get a repository": a conditional read, so an unchanged repository costs no quota."""
+        try:
+            answer = await self._rest.get(self._path)
+        except NotFound:
+            text = f"{self._repository} is not there any more, or not visible with this token: was it renamed?"
+            raise WrongRepository("RepositoryNotFound", f"{text} Nothing is written") from None
+        found = answer.read(lambda document: int(document["id"]))
+        if found != self._pinned:
+            text = f"{self._repository} has id {found} now, it was {self._pinned or 'never seen'}: nothing is written to it"
+            raise WrongRepository("RepositoryChanged", text)
 
     async def viewer(self) -> str:
         """REST "Get the authenticated user"."""
@@ -118,18 +132,16 @@ class GitHubForge:
 
     async def create_comment(self, number: int, body: str) -> Comment:
         """REST "Create an issue comment"."""
-        answer = await self._rest.write(
-            "create-comment", "POST", f"{self._path}/issues/{number}/comments", {"body": body}
-        )
+        answer = await self._write("create-comment", "POST", f"{self._path}/issues/{number}/comments", {"body": body})
         return answer.read(facts.comment)
 
     async def edit_comment(self, comment_id: int, body: str) -> None:
         """REST "Update an issue comment"."""
-        await self._rest.write("edit-comment", "PATCH", f"{self._path}/issues/comments/{comment_id}", {"body": body})
+        await self._write("edit-comment", "PATCH", f"{self._path}/issues/comments/{comment_id}", {"body": body})
 
     async def add_labels(self, number: int, labels: Sequence[str]) -> None:
         """REST "Add labels to an issue"; GitHub makes labels that it does not know."""
-        await self._rest.write("add-labels", "POST", f"{self._path}/issues/{number}/labels", {"labels": list(labels)})
+        await self._write("add-labels", "POST", f"{self._path}/issues/{number}/labels", {"labels": list(labels)})
 
     async def find_pull(self, *, head: str) -> Pull | None:
         """REST "List pull requests"."""
@@ -147,7 +159,7 @@ class GitHubForge:
         Raises Terminal `NothingChanged`, Transient `BranchNotSeen`."""
         document = {"head": head, "base": base, "title": title, "body": body}
         try:
-            return (await self._rest.write("open-pull", "POST", f"{self._path}/pulls", document)).read(facts.pull)
+            return (await self._write("open-pull", "POST", f"{self._path}/pulls", document)).read(facts.pull)
         except translate.Refused as err:
             found = await self.find_pull(head=head) if "already exists" in err.words else None
             if found is not None and found.state == "open":
@@ -156,7 +168,7 @@ class GitHubForge:
 
     async def close_pull(self, number: int) -> None:
         """REST "Update a pull request"."""
-        await self._rest.write("close-pull", "PATCH", f"{self._path}/pulls/{number}", {"state": "closed"})
+        await self._write("close-pull", "PATCH", f"{self._path}/pulls/{number}", {"state": "closed"})
 
     async def checks(self, sha: str) -> Checks:
         """REST "Get the combined status", "List check runs for a Git reference"."""
@@ -183,7 +195,7 @@ class GitHubForge:
         """REST "Update a pull request branch". One that holds the base already is no error."""
         try:
             path = f"{self._path}/pulls/{number}/update-branch"
-            await self._rest.write("update-branch", "PUT", path, {"expected_head_sha": expected_head})
+            await self._write("update-branch", "PUT", path, {"expected_head_sha": expected_head})
         except translate.Refused as err:
             refusal = translate.of_update(err)
             if refusal is not None:
@@ -193,7 +205,7 @@ class GitHubForge:
         """REST "Merge a pull request"."""
         body = {"sha": sha, "merge_method": method.lower(), "commit_title": title, "commit_message": message}
         try:
-            answer = await self._rest.write("merge", "PUT", f"{self._path}/pulls/{number}/merge", body)
+            answer = await self._write("merge", "PUT", f"{self._path}/pulls/{number}/merge", body)
         except translate.Refused as err:
             raise translate.of_merge(err) from None
         return answer.read(lambda document: str(document["sha"]))
@@ -201,12 +213,17 @@ class GitHubForge:
     async def delete_branch(self, branch: str) -> None:
         """REST "Delete a reference", which answers 422 "Reference does not exist" for one that is gone."""
         try:
-            await self._rest.write("delete-branch", "DELETE", f"{self._path}/git/refs/heads/{_in_path(branch)}")
+            await self._write("delete-branch", "DELETE", f"{self._path}/git/refs/heads/{_in_path(branch)}")
         except NotFound:
             return
         except translate.Refused as err:
             if "does not exist" not in err.words:
                 raise
+
+    async def _write(self, effect: str, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """An act, on the repository that was pinned and on no other."""
+        await self.confirm()
+        return await self._rest.write(effect, verb, path, body)
 
     async def _is_empty(self, branch: str) -> bool:
         """Whether there is no commit. GitHub's `size` is 0 for small repositories as well.

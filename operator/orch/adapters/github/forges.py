@@ -39,7 +39,9 @@ class GitHubForges:
         self._kept = Kept()
         self._accounts: OrderedDict[str, Account] = OrderedDict()
 
-    def open(self, *, host: str, repository: str, secret: Mapping[str, bytes], tenant: str) -> Forge:
+    def open(
+        self, *, host: str, repository: str, secret: Mapping[str, bytes], tenant: str, pinned: int | None
+    ) -> Forge:
         """A Forge for one repository; no request is made. Raises PolicyDenied, CredentialsRefused."""
         entry = self._hosts.get(host)
         if entry is None:
@@ -50,7 +52,12 @@ class GitHubForges:
         token = _token(secret)
         rest = Rest(self._account(host, entry, token), self._governor, tenant=tenant, fence=self._fence)
         return GitHubForge(
-            rest, name=host, host=entry, repository=repository, credential=Credential("x-access-token", token)
+            rest,
+            name=host,
+            host=entry,
+            repository=repository,
+            credential=Credential("x-access-token", token),
+            pinned=pinned,
         )
 
     def close(self) -> None:

@@ -54,6 +54,10 @@ class OrchestratedRepoReason(Documented):
         "RepositoryChanged",
         "Another repository has this name now: its id differs. If that is meant, delete this object, create it anew.",
     )
+    REPOSITORY_CLAIMED = (
+        "RepositoryClaimed",
+        "Another OrchestratedRepo works on the repository. Delete one; the other goes on within spec.interval.",
+    )
     BRANCH_NOT_FOUND = "BranchNotFound", "The repository has no branch spec.baseBranch. Correct it, or push the branch."
     HOST_NOT_ALLOWED = "HostNotAllowed", "spec.host is not in the operator's list of hosts. Ask who runs the operator."
     INVALID_SPEC = (

@@ -118,6 +118,12 @@ async def change_repo(request: Request, state: State) -> Response:
     return JSONResponse(render.full_repo(View(state, state.url), repo))
 
 
+async def delete_repo(request: Request, state: State) -> Response:
+    """The name is free afterwards, as on GitHub: whoever takes it makes another repository, with another id."""
+    state.store.delete(_repo(request, state))
+    return Response(status_code=204)
+
+
 async def sync_repo(request: Request, state: State) -> Response:
     """Notice refs that somebody moved in the bare repository by hand: body `{"before": {ref: sha}}`, the refs as they
     were."""
@@ -198,6 +204,7 @@ def routes() -> list[Route]:
         ("POST", "/_control/tokens/revoke", revoke_token),
         ("POST", "/_control/repos", add_repo),
         ("PATCH", repo, change_repo),
+        ("DELETE", repo, delete_repo),
         ("POST", f"{repo}/sync", sync_repo),
         ("DELETE", f"{repo}/issues/{{number:int}}", delete_issue),
         ("POST", f"{repo}/issues/{{number:int}}/transfer", transfer_issue),

@@ -85,11 +85,20 @@ class World:
 
     def spent(self, login: str = "orch-bot") -> int:
         """Requests that counted against the hourly quota."""
+        return self.used("core", login)
+
+    def used(self, budget: str, login: str = "orch-bot") -> int:
+        """How much of one of GitHub's budgets an account has used."""
         accounts = self.control.get("/_control/limits").json()["accounts"]
-        return int(accounts.get(login, {}).get("core", 0))
+        return int(accounts.get(login, {}).get(budget, 0))
 
     def repo(self, **patch: Any) -> None:
         assert self.control.patch("/_control/repos/octo/demo", json=patch).status_code == 200
+
+    def id_of(self, repository: str) -> int | None:
+        """The repository's id; None when there is none of this name."""
+        found = self.control.patch(f"/_control/repos/{repository}", json={})
+        return int(found.json()["id"]) if found.status_code == 200 else None
 
     def limits(self, **patch: Any) -> None:
         assert self.control.patch("/_control/limits", json=patch).status_code == 200
@@ -150,9 +159,10 @@ def forges(host: Host) -> Iterator[GitHubForges]:
 
 
 @pytest.fixture
-def open_forge(forges: GitHubForges) -> MakeForge:
+def open_forge(forges: GitHubForges, world: World) -> MakeForge:
     def make(token: str = TOKENS["orch-bot"], repository: str = "octo/demo", tenant: str = "team") -> Forge:
-        return forges.open(host="git.example", repository=repository, secret={"token": token.encode()}, tenant=tenant)
+        secret, pinned = {"token": token.encode()}, world.id_of(repository)
+        return forges.open(host="git.example", repository=repository, secret=secret, tenant=tenant, pinned=pinned)
 
     return make
 

@@ -1,0 +1,169 @@
+"""The OrchestratedRepo reconciler as the operator's own account, on a real API server, with GitHub's stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import yaml
+from hack.world import moved
+from tests.cluster import Cluster, Kubectl
+
+from orch.adapters.github import GitHubForges, Host
+from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
+from orch.kube.client import Kube, connect
+from orch.kube.errors import Unavailable
+from orch.kube.store import Store
+from orch.reconcilers.context import Contexts
+from orch.reconcilers.index import BY_REPO, RunIndex
+from orch.reconcilers.orchestratedrepo import OrchestratedRepoReconciler
+from orch.reconcilers.projections import RunProjection, by_repo
+from orch.reconcilers.repository_claim import RepositoryClaims
+from orch.runtime.cache import Cache
+from orch.runtime.reconcile import Key, Result
+from orch.testservers.github.server import Running, serve_in_thread
+
+RBAC = Path(__file__).resolve().parents[3] / "manifests" / "rbac.yaml"
+BOT = "ghp_bot_value"
+HOST = "git.example"
+
+
+def seed(project: Path) -> dict[str, Any]:
+    demo = {"owner": "octo", "name": "demo", "from": str(project), "collaborators": {"orch-bot": "write"}}
+    return {
+        "accounts": [{"login": login} for login in ("octo", "orch-bot")],
+        "tokens": [{"login": "orch-bot", "value": BOT}, {"login": "octo", "value": "ghp_octo_value"}],
+        "repos": [{**demo, "issues": [{"title": "Labelled", "user": "octo", "labels": ["orch"]}]}],
+    }
+
+
+class Desk:
+    """What people apply and see, and a clock that goes where it is told."""
+
+    def __init__(self, server: Running, project: Path, kubectl: Kubectl, kube: Kube, system: str) -> None:
+        self.project, self.kubectl, self.system = project, kubectl, system
+        self.control = httpx2.Client(base_url=server.url, trust_env=False, timeout=20)
+        self.ahead = timedelta(0)
+        self.said: list[tuple[str, dict[str, Any]]] = []
+        self._host = Host(
+            api_url=server.url, git_url=server.url, web_url=server.url, allow_private=True, write_interval=0
+        )
+        self._forges: list[GitHubForges] = []
+        self._kube = kube
+        self.repos = Store(kube, OrchestratedRepo)
+        self.start()
+
+    def start(self) -> None:
+        """A new process: it knows what is in the cluster, and nothing else."""
+        forges: Any = GitHubForges({HOST: self._host})
+        self._forges.append(forges)
+        unused: Any = None
+        contexts = Contexts(
+            kube=self._kube,
+            runs=unused,
+            forges=forges,
+            git=unused,
+            runner=unused,
+            artifacts=unused,
+            meter=unused,
+            slots=unused,
+            clock=lambda: datetime.now(UTC) + self.ahead,
+            fence=unused,
+            audit=lambda event, fields: self.said.append((event, dict(fields))),
+            default_model="",
+            installation="test",
+        )
+        cache: Cache[RunProjection] = Cache({BY_REPO: by_repo})
+        self._reconciler = OrchestratedRepoReconciler(
+            repos=self.repos,
+            runs=Store(self._kube, IssueRun),
+            index=RunIndex(cache),
+            contexts=contexts,
+            claims=RepositoryClaims(self._kube, self.system),
+        )
+
+    def stop(self) -> None:
+        for forges in self._forges:
+            forges.close()
+        self.control.close()
+
+    def apply(self, namespace: str, name: str, *, repository: str = "octo/demo", token: str = BOT, **spec: Any) -> None:
+        """A Secret and an OrchestratedRepo."""
+        meta = {"namespace": namespace, "name": name}
+        data = {"token": base64.b64encode(token.encode()).decode()}
+        spec = {"repository": repository, "host": HOST, "credentialsRef": {"name": name}, "mode": "Autonomous", **spec}
+        documents = [
+            {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data},
+            {"apiVersion": "orch.dev/v1alpha1", "kind": "OrchestratedRepo", "metadata": meta, "spec": spec},
+        ]
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
+
+    async def look(self, namespace: str, name: str) -> Result:
+        """One reconcile, when it is due; tried again as the queue would, for a young API server is not always there."""
+        self.ahead += timedelta(hours=1)
+        while True:
+            try:
+                return await self._reconciler.reconcile(Key(namespace, name))
+            except Unavailable:
+                await asyncio.sleep(0.2)
+
+    async def condition(self, namespace: str, name: str, kind: str = "Ready") -> tuple[str, str, str]:
+        """Status, reason and message; empty when there is none."""
+        repo = await self.repos.get(namespace, name)
+        found = [entry for entry in repo.status.conditions if entry.type == kind]
+        return (found[0].status, found[0].reason, found[0].message) if found else ("", "", "")
+
+    def runs(self, namespace: str) -> list[str]:
+        """Names of its IssueRuns."""
+        found = self.kubectl("get", "irun", "-n", namespace, "-o", "name").stdout.split()
+        return [entry.rpartition("/")[2] for entry in found]
+
+
+@pytest.fixture
+def system(kubectl: Kubectl) -> Iterator[str]:
+    """The operator's namespace, with its account and roles."""
+    name = f"orch-{secrets.token_hex(5)}"
+    kubectl("create", "namespace", name)
+    documents = [moved(document, name) for document in yaml.safe_load_all(RBAC.read_text())]
+    kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+async def operator(control_plane: Cluster, system: str, tmp_path: Path) -> AsyncIterator[Kube]:
+    """A connection as the operator's own account: its roles apply."""
+    token = control_plane.kubectl("create", "token", "orch", "-n", system).stdout.strip()
+    config = yaml.safe_load(control_plane.kubeconfig.read_text())
+    config["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in config["users"]]
+    path = tmp_path / "operator.kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    async with await connect(path) as connection:
+        yield connection
+
+
+@pytest.fixture
+def other(kubectl: Kubectl) -> Iterator[str]:
+    """Another tenant's namespace."""
+    name = f"other-{secrets.token_hex(5)}"
+    kubectl("create", "namespace", name)
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, kubectl: Kubectl, operator: Kube, system: str) -> Iterator[Desk]:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "calc.py").write_text("def add(a, b):\n    return a - b\n")
+    with serve_in_thread(tmp_path / "data", seed(project)) as server:
+        made = Desk(server, project, kubectl, operator, system)
+        yield made
+        made.stop()
