@@ -10,7 +10,9 @@ import os
 import sys
 
 import typer
+from typer._completion_classes import completion_init
 
+from orch.cli.completion import VARIABLE
 from orch.cli.options import INTERRUPTED, WRONG_USE
 from orch.cli.verbs import look, setup, steer, work
 
@@ -29,7 +31,9 @@ for group in (setup, look, work, steer):
 def run(arguments: list[str]) -> int:
     """Run a verb and return its exit code."""
     try:
-        app(args=arguments, prog_name="kubectl orch")
+        if VARIABLE in os.environ:
+            completion_init()
+        app(args=arguments, prog_name="kubectl orch", complete_var=VARIABLE)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else WRONG_USE
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
+from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
 from orch.cli.options import WRONG_USE, Failure
 from orch.kube.client import Kube
 from orch.kube.store import Store
@@ -70,3 +70,11 @@ async def get_target(kube: Kube, namespace: str, name: str) -> OrchestratedRepo 
             return found
         raise Failure(f"no OrchestratedRepo or IssueRun {name!r} in namespace {namespace!r}: kubectl get orepo,irun")
     return await get_repo(kube, namespace, name)
+
+
+async def get_approval(kube: Kube, namespace: str, name: str) -> Approval:
+    """The Approval of this name. Raises Failure."""
+    found = await Store(kube, Approval).find(namespace, name) if _OBJECT.fullmatch(name) else None
+    if found is None:
+        raise Failure(f"no Approval {name!r} in namespace {namespace!r}: see `kubectl orch approvals list`")
+    return found

@@ -12,3 +12,11 @@ class ModeName(StrEnum):
     MANUAL = "Manual"
     SUPERVISED = "Supervised"
     AUTONOMOUS = "Autonomous"
+
+
+class Shell(StrEnum):
+    """Shells that can be completed."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"

@@ -1,4 +1,4 @@
-"""The verbs that only look: status, explain, plan, diff."""
+"""The verbs that only look: status, explain, plan, diff, audit."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from orch.cli import completion
 from orch.cli.options import AllNamespaces, Labels, Output, Place, Watch
 from orch.cli.verbs.declare import online
-
-_Run = Annotated[str, typer.Argument(help="An IssueRun.")]
+from orch.cli.verbs.names import AnyRepo, Run
 
 
 def add(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def add(app: typer.Typer) -> None:
     @online(app, "status")
     def status(
         place: Place,
-        repo: Annotated[str | None, typer.Argument(help="One OrchestratedRepo, by name or owner/name.")] = None,
+        repo: AnyRepo = None,
         all_namespaces: AllNamespaces = False,
         selector: Labels = None,
         output: Output = None,
@@ -32,7 +32,12 @@ def add(app: typer.Typer) -> None:
     @online(app, "explain")
     def explain(
         place: Place,
-        target: Annotated[str, typer.Argument(metavar="RUN|REPO|owner/name#N", help="A run, or whose issue.")],
+        target: Annotated[
+            str,
+            typer.Argument(
+                metavar="RUN|REPO|owner/name#N", help="A run, or whose issue.", autocompletion=completion.targets
+            ),
+        ],
         issue: Annotated[int | None, typer.Option("--issue", help="The issue's number, unless it is named.")] = None,
         output: Output = None,
     ) -> int:
@@ -44,7 +49,7 @@ def add(app: typer.Typer) -> None:
     @online(app, "plan")
     def plan(
         place: Place,
-        run: _Run,
+        run: Run,
         raw: Annotated[bool, typer.Option("--json", help="Print the document as it was kept.")] = False,
     ) -> int:
         """What a run is going to do, in the model's words: untrusted text, with control characters as escapes."""
@@ -53,8 +58,24 @@ def add(app: typer.Typer) -> None:
         return artifacts.plan(place, run, raw)
 
     @online(app, "diff")
-    def diff(place: Place, run: _Run) -> int:
+    def diff(place: Place, run: Run) -> int:
         """The newest change of a run against its base branch, as orch's own mirror has it."""
         from orch.cli import artifacts
 
         return artifacts.diff(place, run)
+
+    @online(app, "audit")
+    def audit(
+        place: Place,
+        repo: AnyRepo = None,
+        since: Annotated[str, typer.Option("--since", help="How far back, e.g. 90m or 24h.")] = "24h",
+        all_namespaces: AllNamespaces = False,
+        output: Output = None,
+    ) -> int:
+        """Who asked for what, who decided, and what orch did: from the objects that are there, and their Events.
+
+        Deleted objects tell nothing here: the operator's audit lines are the whole record.
+        """
+        from orch.cli import audit as verb
+
+        return verb.audit(place, verb.Wish(repo, since, all_namespaces, output))

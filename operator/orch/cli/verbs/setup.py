@@ -1,4 +1,4 @@
-"""The verbs before there is a run: init, validate."""
+"""The verbs around an installation: init, validate, doctor, completion, version."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import Place
+from orch.cli.options import AllNamespaces, OperatorNamespace, Output, Place
+from orch.cli.verbs.choices import Shell
 from orch.cli.verbs.declare import offline, online
+from orch.cli.verbs.names import AnyRepo
 
 
 def add(app: typer.Typer) -> None:
@@ -37,3 +39,42 @@ def add(app: typer.Typer) -> None:
         from orch.cli import validate as verb
 
         return verb.validate(files, place if server else None)
+
+    @online(app, "doctor")
+    def doctor(
+        place: Place,
+        repo: AnyRepo = None,
+        all_namespaces: AllNamespaces = False,
+        operator_namespace: OperatorNamespace = "orch-system",
+        gateway: Annotated[str | None, typer.Option("--gateway", help="Address of the gateway, to ask it too.")] = None,
+        operator: Annotated[
+            str | None, typer.Option("--operator", help="Address of the operator's health port, to ask it too.")
+        ] = None,
+        output: Output = None,
+    ) -> int:
+        """What is well, what is not, and how to mend it: API server, CRDs, operator, repositories, gateway.
+
+        Exit code 0: all is well; 1: something is to be mended; 2: something could not be looked at.
+        """
+        from orch.cli import doctor as verb
+
+        return verb.doctor(place, verb.Wish(repo, all_namespaces, operator_namespace, gateway, operator, output))
+
+    @offline(app, "completion")
+    def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> int:
+        """Print what a shell sources to complete `kubectl-orch`, e.g. source <(kubectl orch completion bash).
+
+        `kubectl orch` itself is completed by kubectl, which finds the program kubectl_complete-orch on the PATH.
+        """
+        from orch.cli.completion import script
+
+        typer.echo(script(shell.value))
+        return 0
+
+    @offline(app, "version")
+    def version() -> int:
+        """Print the release of this plugin."""
+        from importlib.metadata import version as release
+
+        typer.echo(f"kubectl orch {release('orch')}")
+        return 0

@@ -9,8 +9,7 @@ import typer
 from orch.cli.options import AllNamespaces, Place
 from orch.cli.verbs.choices import ModeName
 from orch.cli.verbs.declare import online
-
-_Names = Annotated[list[str], typer.Argument(metavar="REPO|RUN...", help="OrchestratedRepos or IssueRuns.")]
+from orch.cli.verbs.names import AnyRepo, Repo, Run, Targets
 
 
 def add(app: typer.Typer) -> None:
@@ -19,7 +18,7 @@ def add(app: typer.Typer) -> None:
     @online(app, "mode")
     def mode(
         place: Place,
-        repo: Annotated[str, typer.Argument(help="An OrchestratedRepo, by name or owner/name.")],
+        repo: Repo,
         mode: Annotated[
             ModeName | None, typer.Argument(help="Manual, Supervised or Autonomous; none prints it.")
         ] = None,
@@ -34,7 +33,7 @@ def add(app: typer.Typer) -> None:
         return steering.mode(place, repo, Mode(mode.value) if mode else None)
 
     @online(app, "pause")
-    def pause(place: Place, names: _Names) -> int:
+    def pause(place: Place, names: Targets) -> int:
         """Hold repositories or single runs: what is running finishes its step, then waits; nothing new starts.
 
         It sets spec.suspend, which stays out of Git, so that no GitOps tool takes it back.
@@ -44,7 +43,7 @@ def add(app: typer.Typer) -> None:
         return steering.suspend(place, names, on=True)
 
     @online(app, "resume")
-    def resume(place: Place, names: _Names) -> int:
+    def resume(place: Place, names: Targets) -> int:
         """Let repositories or runs that were paused go on."""
         from orch.cli import steering
 
@@ -53,7 +52,7 @@ def add(app: typer.Typer) -> None:
     @online(app, "cancel")
     def cancel(
         place: Place,
-        run: Annotated[str, typer.Argument(help="An IssueRun.")],
+        run: Run,
         reason: Annotated[str, typer.Option("--reason", help="Why; it is told on the issue.")],
     ) -> int:
         """End a run, for good. An open pull request stays, a branch without one is removed."""
@@ -64,7 +63,7 @@ def add(app: typer.Typer) -> None:
     @online(app, "drain")
     def drain(
         place: Place,
-        repo: Annotated[str | None, typer.Argument(help="Only this OrchestratedRepo.")] = None,
+        repo: AnyRepo = None,
         all_namespaces: AllNamespaces = False,
         timeout: Annotated[str | None, typer.Option("--timeout", help="Give up after this long, e.g. 10m.")] = None,
     ) -> int:

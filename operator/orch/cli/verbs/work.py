@@ -8,6 +8,7 @@ import typer
 
 from orch.cli.options import Place
 from orch.cli.verbs.declare import online
+from orch.cli.verbs.names import Run
 
 _Follow = Annotated[bool, typer.Option("--watch", "-w", help="Follow it; exit code 0 when merged, else 1.")]
 _Budget = Annotated[str | None, typer.Option("--budget", help="US dollars at most, e.g. 2.50.")]
@@ -39,7 +40,7 @@ def add(app: typer.Typer) -> None:
     @online(app, "retry")
     def retry(
         place: Place,
-        run: Annotated[str, typer.Argument(help="An IssueRun that has ended without a merge.")],
+        run: Run,
         watch: _Follow = False,
         budget: _Budget = None,
         model: _Model = None,

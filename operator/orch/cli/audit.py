@@ -1,0 +1,147 @@
+"""`audit`: who asked for what, who decided, and what orch did in the outside world. Called by `orch.cli.verbs.look`.
+
+It tells what the objects hold, newest last; objects that were deleted tell nothing, so the operator's audit log is the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from orch.api.conditions import find_condition
+from orch.api.v1alpha1 import Approval, IssueRun, RollbackPoint
+from orch.api.v1alpha1.types import format_time, parse_duration
+from orch.cli.connection import on_cluster
+from orch.cli.lookup import get_repo
+from orch.cli.options import WRONG_USE, Failure, Format, Place
+from orch.cli.output import Listing, Row, show, warn
+from orch.kube.client import Kube
+from orch.kube.errors import Forbidden
+from orch.kube.objects import Objects
+from orch.kube.resource import EVENTS
+from orch.kube.store import Store
+
+_COLUMNS: Final = ("TIME", "WHO", "WHAT", "OBJECT", "DETAIL")
+_OURS: Final = "orch.dev/"
+
+
+@dataclass(frozen=True)
+class Act:
+    """One line of the record."""
+
+    time: datetime
+    who: str
+    what: str
+    about: str
+    detail: str = ""
+
+    def dump(self) -> dict[str, str]:
+        """For `-o json`."""
+        return {
+            "time": format_time(self.time),
+            "who": self.who,
+            "what": self.what,
+            "object": self.about,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which part of the record."""
+
+    repo: str | None = None
+    since: str = "24h"
+    everywhere: bool = False
+    output: Format | None = None
+
+
+def audit(place: Place, wish: Wish) -> int:
+    """Print the record. Raises Failure."""
+    try:
+        span = parse_duration(wish.since)
+    except ValueError as error:
+        raise Failure(f"--since {wish.since}: {error}", code=WRONG_USE) from None
+
+    async def session(kube: Kube, namespace: str) -> list[Act]:
+        only = (await get_repo(kube, namespace, wish.repo)).metadata.name if wish.repo else None
+        where = None if wish.everywhere else namespace
+        runs = [run for run in await Store(kube, IssueRun).list(where) if only in (None, run.spec.repository_ref.name)]
+        questions = [a for a in await Store(kube, Approval).list(where) if only in (None, a.spec.repository_ref.name)]
+        points = [p for p in await Store(kube, RollbackPoint).list(where) if only in (None, p.spec.repository_ref.name)]
+        acts = list(recorded(runs, questions, points))
+        names = {name for act in acts for name in [act.about.partition("/")[2]]}
+        return acts + [
+            act for act in await _events(kube, where) if only is None or act.about.partition("/")[2] in names
+        ]
+
+    acts = _newest(on_cluster(session, place), datetime.now(UTC) - span)
+    rows = [Row((format_time(a.time), a.who, a.what, a.about, a.detail), a.dump(), f"{a.about} {a.what}") for a in acts]
+    show(Listing(_COLUMNS, rows, empty=f"nothing was recorded in the last {wish.since}"), wish.output)
+    return 0
+
+
+def recorded(runs: Sequence[IssueRun], questions: Sequence[Approval], points: Sequence[RollbackPoint]) -> Iterator[Act]:
+    """What the objects hold, in no order."""
+    for run in runs:
+        yield from _of_run(run)
+    for question in questions:
+        yield from _of_question(question)
+    for point in points:
+        if made := point.spec.merge.time or point.metadata.creation_timestamp:
+            sha = point.spec.merge.sha[:8]
+            yield Act(made, "orch", "merge recorded", f"rollbackpoint/{point.metadata.name}", f"{sha} can be undone")
+
+
+def _newest(acts: Sequence[Act], since: datetime) -> list[Act]:
+    return sorted((act for act in acts if act.time >= since), key=lambda act: (act.time, act.about, act.what))
+
+
+def _of_run(run: IssueRun) -> Iterator[Act]:
+    about, trigger = f"issuerun/{run.metadata.name}", run.spec.trigger
+    if asked := trigger.time or run.metadata.creation_timestamp:
+        yield Act(asked, trigger.username or trigger.github_login or "", f"run asked for ({trigger.type})", about)
+    for effect in run.status.effects:
+        yield Act(effect.time, "orch", f"effect {effect.key} {effect.state}", about, effect.observed or "")
+    ended, outcome = run.status.completion_time, find_condition(run, "Succeeded")
+    if ended and run.spec.cancel:
+        yield Act(ended, run.spec.cancel.username, "cancelled", about, run.spec.cancel.reason)
+    if ended and outcome:
+        yield Act(ended, "orch", f"run ended ({outcome.reason})", about, outcome.message)
+
+
+def _of_question(question: Approval) -> Iterator[Act]:
+    about, status = f"approval/{question.metadata.name}", question.status
+    if asked := question.metadata.creation_timestamp:
+        yield Act(asked, "orch", f"approval asked for ({question.spec.gate})", about, question.spec.review.title or "")
+    for one in status.decisions:
+        given = question.spec.decisions.get(one.username)
+        why = (given.comment if given else None) or ""
+        if one.observed_time:
+            detail = why if one.counted else f"does not count: {one.reason}"
+            yield Act(one.observed_time, one.username, f"decided {one.verdict}", about, detail)
+    if status.decide_time and status.outcome:
+        yield Act(status.decide_time, "orch", f"approval is {status.outcome}", about)
+    if status.consumed_time:
+        yield Act(status.consumed_time, "orch", "approval used", about)
+
+
+async def _events(kube: Kube, namespace: str | None) -> list[Act]:
+    """The Events of our objects; the API server keeps them for an hour."""
+    try:
+        found = (await Objects(kube, EVENTS).list(namespace)).items
+    except Forbidden:
+        warn("Events are left out: you may not list events.events.k8s.io")
+        return []
+    ours = [event for event in found if str((event.get("regarding") or {}).get("apiVersion", "")).startswith(_OURS)]
+    return [_of_event(event) for event in ours]
+
+
+def _of_event(event: dict[str, Any]) -> Act:
+    about = event["regarding"]
+    time = event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    moment = datetime.fromisoformat(str(time).replace("Z", "+00:00"))
+    where = f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
+    return Act(moment, "orch", f"event {event.get('reason', '')}", where, str(event.get("note") or ""))

@@ -1,0 +1,168 @@
+"""`doctor`: what is well, what is not, and how to mend it. Called by `orch.cli.verbs.setup`; it changes nothing.
+
+Exit code 0: all is well; 1: something is to be mended; 2: something could not be looked at. What it cannot see from here
+(the gateway, the operator's watches) it says, instead of guessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx2
+
+from orch.api.conditions import find_condition, is_true
+from orch.api.crd import HASH_ANNOTATION, schema_hashes
+from orch.api.v1alpha1 import OrchestratedRepo
+from orch.api.v1alpha1.reasons import OrchestratedRepoReason, find_meaning
+from orch.cli.connection import failure, on_cluster
+from orch.cli.lookup import get_repo
+from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Format, Place
+from orch.cli.output import Listing, Row, show
+from orch.cli.whoami import whoami
+from orch.errors import OrchError
+from orch.kube.client import Kube
+from orch.kube.crds import crd_problems
+from orch.kube.errors import KubeNotFound
+from orch.kube.objects import Objects
+from orch.kube.resource import LEASES
+from orch.kube.store import Store
+
+_COLUMNS: Final = ("LOOKED AT", "STATE", "MESSAGE", "WHAT TO DO")
+_LEASE: Final = "orch-operator"
+_HTTP_SECONDS: Final = 5.0
+WELL, WRONG, UNSEEN = "ok", "wrong", "unseen"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    state: str
+    message: str
+    fix: str = ""
+
+    def dump(self) -> dict[str, str]:
+        """For `-o json`."""
+        return {"subject": self.subject, "state": self.state, "message": self.message, "fix": self.fix}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is looked at."""
+
+    repo: str | None = None
+    everywhere: bool = False
+    operator_namespace: str = "orch-system"
+    gateway: str | None = None
+    operator: str | None = None
+    output: Format | None = None
+
+
+def doctor(place: Place, wish: Wish) -> int:
+    """Look at everything, print it, and answer by the exit code. Raises Failure when there is no cluster."""
+
+    async def session(kube: Kube, namespace: str) -> list[Finding]:
+        me = await whoami(kube)
+        found = [Finding("API server", WELL, f"answers, and knows you as {me.username}")]
+        found += await _looked("CRDs", lambda: _crds(kube))
+        found += await _looked("Operator", lambda: _lease(kube, wish.operator_namespace))
+        found += await _looked("Repositories", lambda: _repositories(kube, namespace, wish))
+        found.append(await _asked("Operator's watches", wish.operator, "--operator", "the operator's health port"))
+        found.append(await _asked("Gateway", wish.gateway, "--gateway", "the gateway's address"))
+        return found
+
+    findings = on_cluster(session, place)
+    rows = [Row((f.subject, f.state, f.message, f.fix), f.dump(), f.subject) for f in findings]
+    show(Listing(_COLUMNS, rows), wish.output)
+    states = {finding.state for finding in findings}
+    return ANSWER_IS_NO if WRONG in states else WRONG_USE if UNSEEN in states else 0
+
+
+async def _looked(subject: str, look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
+    """What `look` finds; a refusal of the server becomes a finding, so that the rest is looked at too."""
+    try:
+        return await look()
+    except OrchError as error:
+        unserved = isinstance(error, KubeNotFound) and error.unserved
+        return [Finding(subject, WRONG if unserved else UNSEEN, str(failure(error)))]
+
+
+async def _crds(kube: Kube) -> list[Finding]:
+    problems = await crd_problems(kube, schema_hashes(), annotation=HASH_ANNOTATION)
+    fix = "kubectl apply --server-side -f crds/ of the release that the operator is of"
+    return [Finding("CRDs", WRONG, text, fix) for text in problems] or [
+        Finding("CRDs", WELL, "all there, and of this release")
+    ]
+
+
+async def _lease(kube: Kube, namespace: str) -> list[Finding]:
+    lease = await Objects(kube, LEASES).find(namespace, _LEASE)
+    spec = (lease or {}).get("spec") or {}
+    fix = f"start the operator, or see its log; is {namespace} its namespace (--operator-namespace)?"
+    if not spec.get("holderIdentity"):
+        return [Finding("Operator", WRONG, f"no operator holds Lease {namespace}/{_LEASE}", fix)]
+    silent = _silence(spec, datetime.now(UTC))
+    if silent > float(spec.get("leaseDurationSeconds") or 15):
+        return [Finding("Operator", WRONG, f"{spec['holderIdentity']} has been silent for {silent:.0f} s", fix)]
+    return [Finding("Operator", WELL, f"{spec['holderIdentity']} is active")]
+
+
+def _silence(spec: dict[str, Any], now: datetime) -> float:
+    renewed = datetime.fromisoformat(str(spec.get("renewTime") or "1970-01-01T00:00:00Z").replace("Z", "+00:00"))
+    return (now - renewed).total_seconds()
+
+
+async def _repositories(kube: Kube, namespace: str, wish: Wish) -> list[Finding]:
+    if wish.repo is not None:
+        repos: Sequence[OrchestratedRepo] = [await get_repo(kube, namespace, wish.repo)]
+    else:
+        repos = await Store(kube, OrchestratedRepo).list(None if wish.everywhere else namespace)
+    if not repos:
+        where = "in any namespace" if wish.everywhere else f"in namespace {namespace!r}"
+        return [Finding("Repositories", WELL, f"no OrchestratedRepo {where}", "kubectl orch init owner/name")]
+    return [finding for repo in repos for finding in examine(repo)]
+
+
+def examine(repo: OrchestratedRepo) -> list[Finding]:
+    """What the operator found of one repository: whether it has looked, and each condition that is not True."""
+    subject = f"OrchestratedRepo {repo.metadata.name}"
+    seen, wanted = repo.status.observed_generation, repo.metadata.generation or 0
+    if find_condition(repo, "Ready") is None or seen < wanted:
+        text = (
+            "the operator has not looked at it yet"
+            if seen < 0
+            else f"the operator has not seen its change {wanted} yet"
+        )
+        return [Finding(subject, WRONG, text, "does the operator run, and watch this namespace?")]
+    bad = [
+        condition for condition in repo.status.conditions if condition.status != "True" and condition.type != "Stalled"
+    ]
+    if is_true(repo, "Stalled"):
+        bad += [condition for condition in repo.status.conditions if condition.type == "Stalled"]
+    return [
+        Finding(
+            f"{subject} {condition.type}",
+            WRONG,
+            f"{condition.reason}: {condition.message}",
+            find_meaning(condition.reason, OrchestratedRepoReason) or "",
+        )
+        for condition in bad
+    ] or [Finding(subject, WELL, "ready; the host accepts its credential")]
+
+
+async def _asked(subject: str, address: str | None, option: str, what: str) -> Finding:
+    """`/readyz` of a program that is not behind the API server."""
+    if address is None:
+        return Finding(subject, WELL, "not looked at", f"name {what}: {option} http://…")
+    try:
+        async with httpx2.AsyncClient(timeout=_HTTP_SECONDS) as http:
+            answer = await http.get(f"{address.rstrip('/')}/readyz")
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return Finding(subject, WRONG, f"no answer ({type(error).__name__})", f"does it run, and is {option} right?")
+    if answer.status_code == 200:
+        return Finding(subject, WELL, "ready")
+    return Finding(subject, WRONG, "; ".join(answer.text.split("\n")[:3]), "mend what it names, then look again")

@@ -1,0 +1,179 @@
+"""`doctor`, `audit` and completion of names on a real API server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from tests.integration.cli.conftest import Said, Terminal, conditions, issue_run, repo
+
+from orch.cli.completion import complete
+
+
+def ago(**span: float) -> str:
+    return (datetime.now(UTC) - timedelta(**span)).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+
+
+def a_lease(namespace: str, renewed: str) -> dict[str, Any]:
+    """The operator's Lease, kept in the test's namespace."""
+    spec = {"holderIdentity": "pod-1", "leaseDurationSeconds": 15, "renewTime": renewed}
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "orch-operator"},
+        "spec": spec,
+    }
+
+
+def seen(document: dict[str, Any]) -> dict[str, Any]:
+    """As the operator leaves it once it has looked at generation 1."""
+    document["status"] |= {"observedGeneration": 1}
+    return document
+
+
+@pytest.fixture
+def examine(terminal: Terminal) -> Any:
+    """Run `doctor` with the operator in the test's namespace; the findings by subject."""
+
+    def run(*words: str, **person: Any) -> tuple[Said, dict[str, dict[str, str]]]:
+        said = terminal("doctor", "--operator-namespace", terminal.namespace, "-o", "json", *words, **person)
+        return said, {entry["subject"]: entry for entry in said.json["items"]}
+
+    return run
+
+
+def test_all_is_well(examine: Any, terminal: Terminal) -> None:
+    terminal.apply(a_lease(terminal.namespace, ago(seconds=1)), seen(repo()))
+    said, found = examine()
+    assert said.code == 0
+    assert {entry["state"] for entry in found.values()} == {"ok"}
+    assert found["Operator"]["message"] == "pod-1 is active"
+    assert found["Gateway"]["message"] == "not looked at"
+
+
+@pytest.mark.parametrize(
+    ("renewed", "message"),
+    [(None, "no operator holds Lease"), (3600, "pod-1 has been silent for 36")],
+)
+def test_no_operator(renewed: int | None, message: str, examine: Any, terminal: Terminal) -> None:
+    if renewed is not None:
+        terminal.apply(a_lease(terminal.namespace, ago(seconds=renewed)))
+    said, found = examine()
+    assert said.code == 1
+    assert message in found["Operator"]["message"]
+    assert "start the operator" in found["Operator"]["fix"]
+
+
+def test_a_bad_credential_names_its_cure(examine: Any, terminal: Terminal) -> None:
+    broken = seen(repo())
+    broken["status"]["conditions"] = conditions(
+        Ready=("False", "BadCredentials", "401"), CredentialsReady=("False", "BadCredentials", "401")
+    )
+    terminal.apply(a_lease(terminal.namespace, ago(seconds=1)), broken)
+    said, found = examine("web")
+    assert said.code == 1
+    assert found["OrchestratedRepo web CredentialsReady"]["message"] == "BadCredentials: 401"
+    assert found["OrchestratedRepo web CredentialsReady"]["fix"] == (
+        "The host refuses the token (401). Put a valid one into the Secret."
+    )
+
+
+def test_a_change_that_nobody_has_seen(examine: Any, terminal: Terminal) -> None:
+    terminal.apply(a_lease(terminal.namespace, ago(seconds=1)), seen(repo()))
+    assert terminal("mode", "web", "Manual").code == 0
+    _, found = examine()
+    assert found["OrchestratedRepo web"]["message"] == "the operator has not seen its change 2 yet"
+
+
+def test_what_may_not_be_looked_at_is_unseen(examine: Any, terminal: Terminal) -> None:
+    terminal.grant("ann", "get,list:orchestratedrepos.orch.dev")
+    said, found = examine(as_user="ann")
+    assert said.code == 2
+    assert (found["CRDs"]["state"], found["Operator"]["state"]) == ("unseen", "unseen")
+    assert "you may not get leases.coordination.k8s.io" in found["Operator"]["message"]
+
+
+@pytest.fixture
+def program() -> Iterator[str]:
+    """A program whose `/readyz` says what is wrong."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/well/readyz" else 503)
+            self.end_headers()
+            self.wfile.write(b"there is no model key: check the file\n")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_programs_are_asked_where_they_are_named(program: str, examine: Any, terminal: Terminal) -> None:
+    terminal.apply(a_lease(terminal.namespace, ago(seconds=1)))
+    said, found = examine("--gateway", program, "--operator", f"{program}/well")
+    assert said.code == 1
+    assert found["Gateway"]["message"].startswith("there is no model key: check the file")
+    assert found["Operator's watches"]["message"] == "ready"
+    assert examine("--gateway", "http://127.0.0.1:1")[1]["Gateway"]["message"] == "no answer (ConnectError)"
+
+
+def test_the_record_of_who_did_what(terminal: Terminal) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    effect = {"key": "push/abc", "state": "Done", "observed": "abc", "time": now}
+    failed = {"conditions": conditions(Succeeded=("False", "CancelledByUser", "bob: enough")), "completionTime": now}
+    run = issue_run(effects=[effect | {"time": "2026-01-01T00:00:00Z", "key": "long ago"}, effect], **failed)
+    run["spec"]["cancel"] = {"username": "bob", "reason": "enough\x1b[2J"}
+    terminal.apply(repo(), repo("api", "acme/api"), run, issue_run(8, repo="api"))
+    acts = terminal("audit", "web", "-o", "json").json["items"]
+    assert sorted((act["who"], act["what"], act["object"]) for act in acts) == [
+        ("ann", "run asked for (Label)", "issuerun/web-7-1"),
+        ("bob", "cancelled", "issuerun/web-7-1"),
+        ("orch", "effect push/abc Done", "issuerun/web-7-1"),
+        ("orch", "run ended (CancelledByUser)", "issuerun/web-7-1"),
+    ]
+    assert "\x1b" not in terminal("audit").out
+    assert "issuerun/api-8-1" in terminal("audit", "--since", "90m").out
+    assert terminal("audit", "--since", "yesterday").code == 2
+
+
+def test_events_are_part_of_the_record_where_they_may_be_read(terminal: Terminal) -> None:
+    terminal.apply(repo())
+    event = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "eventTime": ago(seconds=5),
+        "reportingController": "orch.dev/orch",
+        "reportingInstance": "pod-1",
+        "action": "Reconcile",
+        "reason": "Stalled",
+        "type": "Warning",
+        "note": "five runs failed",
+        "regarding": {
+            "apiVersion": "orch.dev/v1alpha1",
+            "kind": "OrchestratedRepo",
+            "name": "web",
+            "namespace": terminal.namespace,
+        },
+    }
+    terminal.kubectl("create", "-n", terminal.namespace, "-f", "-", stdin=json.dumps(event))
+    assert "event Stalled" in terminal("audit").out
+    terminal.grant("ann", "list:issueruns.orch.dev,approvals.orch.dev,rollbackpoints.orch.dev")
+    assert "you may not list events.events.k8s.io" in terminal("audit", as_user="ann").err
+
+
+def test_names_are_completed_by_the_cluster(terminal: Terminal) -> None:
+    terminal.apply(repo(), issue_run(), repo("api", "acme/api"))
+    where = ["--kubeconfig", str(terminal.kubeconfig), "-n", terminal.namespace]
+    assert complete(["pause", *where, "we"]) == ["web", "web-7-1"]
+    assert complete(["cancel", *where, ""]) == ["web-7-1"]
+    assert complete(["status", "--kubeconfig", "/nowhere", ""]) == []
