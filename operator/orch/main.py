@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from orch.kube.events import Recorder
 from orch.kube.lease import Lease, own_identity
 from orch.kube.resource import Resource
 from orch.kube.store import Store
+from orch.ports import Artifacts, Forges, Git, Meter, WorkRunner
 from orch.reconcilers.approval import ApprovalReconciler
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.index import BY_REPO, RunIndex
@@ -63,7 +65,7 @@ def main(argv: list[str]) -> int:
     try:
         settings = Settings()
         setup_logging(settings.log_level, settings.log_format)
-        asyncio.run(_run(settings))
+        asyncio.run(run(settings))
     except ValidationError as err:
         for problem in err.errors():
             sys.stderr.write(f"orch operator: ORCH_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}\n")
@@ -74,7 +76,23 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-async def _run(settings: Settings) -> None:
+@dataclass(frozen=True)
+class Adapters:
+    """The outside world of one process, behind its ports."""
+
+    forges: Forges
+    git: Git
+    runner: WorkRunner
+    artifacts: Artifacts
+    meter: Meter
+
+
+Connect = Callable[[Settings, Callable[[], None]], Adapters]
+"""Settings and the fence, which raises when the lease may end before an act's answer."""
+
+
+async def run(settings: Settings, connect_world: Connect | None = None) -> None:
+    """Run until SIGTERM. `connect_world` makes the adapters; default: GitHub, git, the gateway, work steps as processes."""
     async with await connect(settings.kubeconfig) as kube:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,7 +104,8 @@ async def _run(settings: Settings) -> None:
             identity=settings.identity or own_identity(),
             on_lost=exit_at_once,
         )
-        manager, steps = build(settings, kube, lease)
+        adapters = (connect_world or real_world)(settings, lambda: _check_lease(lease))
+        manager, steps = build(settings, kube.fenced(lambda: lease.remaining() > 0), lease, adapters)
         async with asyncio.TaskGroup() as group:
             beside = [group.create_task(steps.run(manager))]
             if settings.ready_file is not None:
@@ -106,7 +125,24 @@ async def _tell_address(manager: Manager, settings: Settings) -> None:
         draft.replace(settings.ready_file)
 
 
-def build(settings: Settings, kube: Kube, lease: Lease | None) -> tuple[Manager, FinishedSteps]:
+def real_world(settings: Settings, fence: Callable[[], None]) -> Adapters:
+    """The adapters that users run with."""
+    key = settings.ticket_key_file.read_bytes()
+    return Adapters(
+        forges=GitHubForges(load_hosts(settings.hosts_file), fence=fence),
+        git=MirrorGit(settings.data_dir),
+        runner=SubprocessRunner(
+            settings.data_dir,
+            gateway_socket=settings.gateway_socket,
+            toolchains=settings.sandbox_toolchains,
+            insecure=settings.insecure,
+        ),
+        artifacts=GatewayArtifacts(settings.gateway_url, token=operator_token(key)),
+        meter=GatewayMeter(settings.gateway_url, key),
+    )
+
+
+def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapters) -> tuple[Manager, FinishedSteps]:
     """The whole operator around a connection to the cluster."""
     runs, repos, approvals = Store(kube, IssueRun), Store(kube, OrchestratedRepo), Store(kube, Approval)
     run_source: Source[RunProjection] = Source(
@@ -115,7 +151,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None) -> tuple[Manager,
     repo_source: Source[RepoProjection] = Source(Resource.of(OrchestratedRepo), project_repo)
     approval_source: Source[ApprovalProjection] = Source(Resource.of(Approval), project_approval)
     index = RunIndex(run_source.cache)
-    contexts = _contexts(settings, kube, runs, index, lease)
+    contexts = _contexts(settings, kube, runs, index, lease, adapters)
     controllers = [
         Controller(
             OrchestratedRepoReconciler(
@@ -183,21 +219,17 @@ class FinishedSteps:
         return sorted(fresh)
 
 
-def _contexts(settings: Settings, kube: Kube, runs: Store[IssueRun], index: RunIndex, lease: Lease | None) -> Contexts:
-    key = settings.ticket_key_file.read_bytes()
+def _contexts(
+    settings: Settings, kube: Kube, runs: Store[IssueRun], index: RunIndex, lease: Lease | None, adapters: Adapters
+) -> Contexts:
     return Contexts(
         kube=kube,
         runs=runs,
-        forges=GitHubForges(load_hosts(settings.hosts_file), fence=lambda: _check_lease(lease)),
-        git=MirrorGit(settings.data_dir),
-        runner=SubprocessRunner(
-            settings.data_dir,
-            gateway_socket=settings.gateway_socket,
-            toolchains=settings.sandbox_toolchains,
-            insecure=settings.insecure,
-        ),
-        artifacts=GatewayArtifacts(settings.gateway_url, token=operator_token(key)),
-        meter=GatewayMeter(settings.gateway_url, key),
+        forges=adapters.forges,
+        git=adapters.git,
+        runner=adapters.runner,
+        artifacts=adapters.artifacts,
+        meter=adapters.meter,
         slots=AssumedSlots(index),
         clock=_clock,
         fence=lambda: _check_lease(lease),

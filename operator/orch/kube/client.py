@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 
 from orch.errors import NeedsHuman
 from orch.failpoints import Moment, failpoint
-from orch.kube.errors import Request, refused, unreachable
+from orch.kube.errors import Request, Unavailable, refused, unreachable
 from orch.kube.resource import Resource
 
 FIELD_MANAGER: Final = "orch"
@@ -49,9 +49,18 @@ class ActAs:
 class Kube:
     """A connection to one API server. Safe for many tasks of one event loop; close it when done."""
 
-    def __init__(self, api: ApiClient, *, act_as: ActAs | None = None) -> None:
+    def __init__(
+        self, api: ApiClient, *, act_as: ActAs | None = None, may_write: Callable[[], bool] | None = None
+    ) -> None:
         self._api = api
-        self._act_as = act_as
+        self._act_as, self._may_write = act_as, may_write
+
+    def fenced(self, may_write: Callable[[], bool]) -> Kube:
+        """The same connection, which sends a write only while `may_write` says yes, asked in the moment of sending.
+
+        For the work of a leader: one that was frozen past its lease goes on in the middle of a reconcile when it wakes.
+        """
+        return Kube(self._api, act_as=self._act_as, may_write=may_write)
 
     @property
     def server(self) -> str:
@@ -86,7 +95,8 @@ class Kube:
         """Send one request and return the JSON answer. `verb` is RBAC's: get, list, create, update, patch, delete.
 
         `metadata_only`: a list without spec and status (PartialObjectMetadataList). Patches are JSON merge patches
-        (RFC 7396). Raises the errors of `orch.kube.errors`, nothing else.
+        (RFC 7396). Raises the errors of `orch.kube.errors`, nothing else; `Unavailable` too for a write that a fenced
+        connection refuses.
         """
         asked = _describe(verb, resource, namespace, name, subresource)
         path = resource.path(namespace, name, subresource)
@@ -124,6 +134,10 @@ class Kube:
                 body=body,
                 auth_settings=["BearerToken"],
             )
+            if self._may_write is not None and asked.verb not in _READS and not self._may_write():
+                raise Unavailable(
+                    "LeaseLost", f"cannot {asked}: the lease is not held, another operator may be at work"
+                )
             limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, TIMEOUT_SECONDS / 2))
             everything = CIMultiDict(sent_headers)
             for header, value in self._act_as.headers() if self._act_as else ():
@@ -180,6 +194,8 @@ async def connect(
         hint = ("name another file" if kubeconfig else "outside a cluster, name a file") + " with --kubeconfig"
         raise NeedsHuman("NoCluster", f"cannot use {where}: {kind}; {hint}") from None
 
+
+_READS: Final = frozenset({"get", "list"})
 
 _METHODS: Final = {
     "get": "GET",

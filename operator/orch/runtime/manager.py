@@ -93,7 +93,7 @@ class Manager:
             namespaces=namespaces,
             pulse=self._pulse,
             on_seen=self._seen,
-            on_gap=self._resync.ask,
+            on_listed=self._resync.take,
             times=self._times.watch,
         )
         self._problems: tuple[str, ...] = ("still starting",)

@@ -14,14 +14,15 @@ import aiohttp
 from orch.kube.client import Kube
 
 Tell = Callable[[str], object]
+TellPage = Callable[[str, Any], object]
 
 
-def open_session(kube: Kube, *, opened: Tell, listed: Tell, heard: Tell) -> aiohttp.ClientSession:
+def open_session(kube: Kube, *, opened: Tell, listed: TellPage, heard: Tell) -> aiohttp.ClientSession:
     """A session in the running loop. Each callback gets the URL path, without what the server's own URL has in front.
 
     Args:
         opened: the server has accepted a watch.
-        listed: it has answered a list, or another GET that is no watch.
+        listed: it has answered a list, or another GET that is no watch; gets the parsed answer too.
         heard: bytes have arrived on a watch, bookmarks among them.
     """
     prefix = urlsplit(kube.server).path.rstrip("/")
@@ -32,13 +33,16 @@ def open_session(kube: Kube, *, opened: Tell, listed: Tell, heard: Tell) -> aioh
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             answer = await super().start(connection)
             path = self.url.raw_path.removeprefix(prefix)
-            if self.ok and self.method == "GET":
-                if "watch" in self.url.query:
-                    self.content = _Overheard(self.content, lambda: heard(path))  # type: ignore[assignment]
-                    opened(path)
-                else:
-                    listed(path)
+            if self.ok and self.method == "GET" and "watch" in self.url.query:
+                self.content = _Overheard(self.content, lambda: heard(path))  # type: ignore[assignment]
+                opened(path)
             return answer
+
+        async def json(self, **options: Any) -> Any:
+            document = await super().json(**options)
+            if self.ok and self.method == "GET":
+                listed(self.url.raw_path.removeprefix(prefix), document)
+            return document
 
     async def identify(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         """Projected tokens change within hours and watches last longer than that: ask for each request."""

@@ -24,6 +24,7 @@ import structlog
 from orch.kube.client import Kube
 from orch.runtime.backoff import Backoff
 from orch.runtime.cache import Entry
+from orch.runtime.listing import Listing
 from orch.runtime.pulse import Pulse
 from orch.runtime.reconcile import Key
 from orch.runtime.source import Source, key_of
@@ -68,26 +69,28 @@ class Watch:
         namespaces: Sequence[str] | None = None,
         pulse: Pulse,
         on_seen: Callable[[Seen], None],
-        on_gap: Callable[[Source[Any]], None],
+        on_listed: Callable[[Listing], None],
         times: WatchTimes | None = None,
     ) -> None:
         """Both callbacks run in the event loop that calls `run`, in the order of arrival.
 
-        `on_gap`: the watch of that source has begun anew after a list, at the start or because something was missed.
-        Compare with a list of your own, for kopf tells of no deletion in between.
+        `on_listed`: the watch has begun anew behind this list, at the start or because something was missed. What is not
+        in it is gone, for kopf tells of no deletion in between; its objects are told of in no other way.
         """
         for namespace in namespaces or ():
             if not namespace.replace("-", "").isalnum():
                 raise ValueError(f"{namespace!r} is no namespace: patterns are not supported")
         self._kube, self._sources, self._namespaces = kube, tuple(sources), namespaces
-        self._pulse, self._on_seen, self._on_gap = pulse, on_seen, on_gap
+        self._pulse, self._on_seen, self._on_listed = pulse, on_seen, on_listed
         self._times = times or WatchTimes()
-        self._by_path = {path: source for source in self._sources for path in self._paths(source)}
-        self._listed: set[str] = set()
+        self._by_path = {
+            source.resource.path(namespace): (source, namespace)
+            for source in self._sources
+            for namespace in (namespaces or (None,))
+        }
+        self._listings: dict[str, Listing] = {}
+        self._listed: dict[str, Listing] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    def _paths(self, source: Source[Any]) -> list[str]:
-        return [source.resource.path(namespace) for namespace in (self._namespaces or (None,))]
 
     async def run(self) -> None:
         """Watch until cancelled. A kopf that ends, for whatever reason, is started again with back-off."""
@@ -146,11 +149,13 @@ class Watch:
         )
 
     async def _login(self, **_: object) -> kopf.AiohttpSession:
-        session = open_session(self._kube, opened=self._opened, listed=self._listed.add, heard=self._pulse.heard)
+        session = open_session(self._kube, opened=self._opened, listed=self._page, heard=self._pulse.heard)
         return kopf.AiohttpSession(server=self._kube.server, aiohttp_session=session)
 
     async def _event(self, source: Source[Any], event: kopf.RawEvent, **_: object) -> None:
         """The one handler. Whatever it raised, kopf would log and drop for ever."""
+        if event["type"] is None:
+            return  # from a list, which is taken over as a whole
         document: Any = event["object"]
         try:
             key, version = key_of(document), int(document["metadata"]["resourceVersion"])
@@ -161,12 +166,20 @@ class Watch:
             return
         self._tell(self._on_seen, Seen(source, key, version, entry))
 
+    def _page(self, path: str, page: Any) -> None:
+        """A page of a list that kopf has asked for. The first one of a list begins a new one."""
+        if path not in self._by_path:
+            return  # kopf looks around: the version, the resources
+        listing = self._listings.pop(path, None) or Listing(*self._by_path[path])
+        if listing.add(page):
+            self._listed[path] = listing
+        else:
+            self._listings[path] = listing
+
     def _opened(self, path: str) -> None:
         self._pulse.heard(path)
-        if path in self._listed:
-            self._listed.discard(path)
-            if (source := self._by_path.get(path)) is not None:
-                self._tell(self._on_gap, source)
+        if (listing := self._listed.pop(path, None)) is not None:
+            self._tell(self._on_listed, listing)
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
         """Call in the manager's event loop. A loop that is closed no longer wants to know."""

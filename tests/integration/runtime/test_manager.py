@@ -170,13 +170,14 @@ async def test_a_reconciler_that_raises_is_tried_again_and_harms_no_other(
             raise RuntimeError("the token is ghp_0123456789abcdefghij")
 
     telling.step = step
-    recorder = Recorder(kube)
-    async with running(a_manager(kube, namespace, a_controller(telling, workers=1), recorder=recorder)):
+    manager = a_manager(kube, namespace, a_controller(telling, workers=1), recorder=Recorder(kube))
+    async with running(manager):
         await store.create(Widget.named(namespace, "bad"))
         await telling.called("bad")
         await store.create(Widget.named(namespace, "good"))
         await telling.called("good")
         await telling.until(lambda: telling.times("bad") == 4)
+    assert manager.metrics.reconciles.labels("widgets", "error")._value.get() == 3
     events = (await Objects(kube, EVENTS).list(namespace)).items
     assert [(event["type"], event["reason"], event["regarding"]["name"]) for event in events] == [
         ("Warning", "InternalError", "bad")

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from tests.cluster import Cluster
 from tests.integration.kube.widgets import Widget
+from tests.integration.runtime.loop import eventually
+from tests.integration.runtime.proxy import Proxy
 
 from orch.kube.client import Kube
 from orch.kube.objects import Objects
@@ -19,7 +21,7 @@ from orch.kube.resource import LEASES
 from orch.kube.store import Store
 
 ROOT = Path(__file__).parents[3]
-Spawn = Callable[[], Awaitable["Operator"]]
+Spawn = Callable[..., Awaitable["Operator"]]
 
 
 class Operator:
@@ -46,12 +48,12 @@ class Operator:
 async def spawn(control_plane: Cluster, widget_kind: None, namespace: str) -> AsyncIterator[Spawn]:
     operators: list[Operator] = []
 
-    async def start() -> Operator:
+    async def start(kubeconfig: Path = control_plane.kubeconfig) -> Operator:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "tests.integration.runtime.program",
-            str(control_plane.kubeconfig),
+            str(kubeconfig),
             namespace,
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
@@ -106,3 +108,22 @@ async def test_a_frozen_operator_does_nothing_when_it_wakes(spawn: Spawn, store:
     assert await leader.ended() == 1
     assert leader.process.stdout is not None
     assert b"two" not in await leader.process.stdout.read()
+
+
+async def test_a_frozen_operator_sends_no_write_at_all_when_it_wakes(
+    control_plane: Cluster, spawn: Spawn, store: Store[Widget], namespace: str, tmp_path: Path
+) -> None:
+    """It is frozen while it writes without a pause, so it wakes between a read and the write that was to follow."""
+    proxy = Proxy(control_plane.kubeconfig)
+    async with proxy.open(tmp_path) as proxied:
+        for number in range(4):
+            await store.create(Widget.named(namespace, f"busy-{number}", parent="busy"))
+        leader = await spawn(proxied)
+        await eventually(lambda: sum(line.startswith("PATCH") for line in proxy.requests) > 20)
+        os.kill(leader.process.pid, signal.SIGSTOP)
+        successor = await spawn()
+        await successor.until("end busy-0")
+        before = len(proxy.requests)
+        os.kill(leader.process.pid, signal.SIGCONT)
+        assert await leader.ended() == 1
+    assert [line for line in proxy.requests[before:] if not line.startswith("GET ")] == []

@@ -110,6 +110,15 @@ async def test_bytes_on_an_open_watch_are_heard(kube: Kube, store: Widgets, name
         await eventually(lambda: bool(manager.live_problems()))  # no bookmark comes that soon
 
 
+async def test_a_start_lists_each_kind_once(proxy: Proxy, proxied: Kube, store: Widgets, namespace: str) -> None:
+    await store.create(Widget.named(namespace, "one"))
+    telling = Telling()
+    async with running(a_manager(proxied, namespace, a_controller(telling))):
+        await telling.called("one")
+    lists = [line for line in proxy.requests if "limit=" in line]
+    assert len(lists) == 1, lists
+
+
 async def test_an_idle_operator_asks_for_nothing_but_its_lease(
     proxy: Proxy, proxied: Kube, store: Widgets, namespace: str
 ) -> None:
