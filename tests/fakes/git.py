@@ -50,10 +50,10 @@ class FakeGit:
     async def import_bundle(self, remote: Remote, bundle: Path, *, sha: str) -> None:
         self.imported.append(sha)
 
-    async def diff(self, remote: Remote, *, base: str, sha: str) -> TreeDiff:
+    async def diff(self, remote: Remote, *, base: str, sha: str, read: bool = False) -> TreeDiff:
         tree = self.trees.get(sha, sha)
         changes = () if tree in self.empty else (self.change,)
-        return TreeDiff(digest=digest(tree), tree=tree, changes=changes, added_text={self.change.path: "FEE = 3"})
+        return TreeDiff(digest=digest(tree), tree=tree, changes=changes, facts=() if read else None)
 
     async def patch(self, remote: Remote, *, base: str, sha: str) -> str:
         return f"the patch of {self.trees.get(sha, sha)}"

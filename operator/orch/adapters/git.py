@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from orch.api.facts import FactKind, SourceFact
 from orch.errors import Ambiguous, OrchError, Transient
 from orch.failpoints import Moment, failpoint
 from orch.mirror.bundles import MAX_BYTES, MAX_OBJECTS
@@ -30,7 +31,7 @@ DEADLINES: Final[Mapping[str, float]] = {
     "remote-sha": 60.0,
     "bundle": 300.0,
     "import": 300.0,
-    "diff": 120.0,
+    "diff": 300.0,
     "patch": 120.0,
     "commit": 60.0,
     "merge": 60.0,
@@ -74,14 +75,14 @@ class MirrorGit:
         """See `Git.import_bundle`. Limits: bytes of the bundle, objects in it."""
         await self._ask("import", remote, path=str(bundle), sha=sha, max_bytes=max_bytes, max_objects=max_objects)
 
-    async def diff(self, remote: Remote, *, base: str, sha: str) -> TreeDiff:
+    async def diff(self, remote: Remote, *, base: str, sha: str, read: bool = False) -> TreeDiff:
         """See `Git.diff`."""
-        facts = await self._ask("diff", remote, base=base, sha=sha)
+        facts = await self._ask("diff", remote, base=base, sha=sha, read=read)
         return TreeDiff(
             digest=facts["digest"],
             tree=facts["tree"],
             changes=tuple(FileChange(**change) for change in facts["changes"]),
-            added_text=facts["added_text"],
+            facts=None if facts["facts"] is None else tuple(_fact(found) for found in facts["facts"]),
             all_paths=frozenset(facts["colliding"]),
             attributes=facts["attributes"],
         )
@@ -131,6 +132,10 @@ class MirrorGit:
         except OrchError as err:
             # the text holds a server's words
             raise type(err)(err.reason, one_line(err.message, limit=900)) from None
+
+
+def _fact(found: Mapping[str, Any]) -> SourceFact:
+    return SourceFact(**{**found, "kind": FactKind(found["kind"])})
 
 
 async def _run_child(request: Request, seconds: float) -> bytes:

@@ -10,7 +10,7 @@ import hashlib
 from typing import Any
 
 from orch.errors import Terminal
-from orch.mirror import added, attributes, collisions, manifests
+from orch.mirror import attributes, collisions, manifests, sources
 from orch.mirror.collisions import LIST_PATHS, listed
 from orch.mirror.raw import DIFF_OPTIONS, Record, as_text, parse
 from orch.mirror.remotes import need
@@ -27,7 +27,7 @@ MAX_TOTAL = 1 << 30
 
 
 def diff(mirror: Mirror, args: dict[str, Any]) -> dict[str, Any]:
-    """The facts of `orch.ports.TreeDiff` between the merge base of `base` and `sha`, and `sha`."""
+    """The facts of `orch.ports.TreeDiff` between the merge base of `base` and `sha`, and `sha`; of sources with `read`."""
     start, sha = _ends(mirror, args)
     paths = _all_paths(mirror, sha)
     raw = _whole(mirror, "diff-tree", *DIFF_OPTIONS, "--raw", "-z", start, sha)
@@ -35,12 +35,12 @@ def diff(mirror: Mirror, args: dict[str, Any]) -> dict[str, Any]:
     sizes = _sizes(mirror, records)
     _refuse_flood(records, sizes)
     counts = _numstat(_whole(mirror, "diff-tree", *DIFF_OPTIONS, "--numstat", "-z", start, sha))
-    texts = [r for r in records if counts.get(r.path, (0, 0, False))[0] and r.is_file]
+    binary = {path for path, (_, _, is_binary) in counts.items() if is_binary}
     return {
         "digest": "sha256:" + hashlib.sha256(raw).hexdigest(),
         "tree": mirror.git.run("rev-parse", f"{sha}^{{tree}}").text,
         "changes": [_change(r, counts, sizes) for r in records],
-        "added_text": added.lines(mirror.git, start, sha, records, wanted={r.path for r in texts}),
+        "facts": sources.facts(mirror.git, start, records, binary=binary) if args["read"] else None,
         "colliding": [as_text(path) for path in collisions.new(mirror.git, start, paths)],
         "attributes": {as_text(path): "orch.dev" for path in manifests.touched(mirror.git, records)}
         | {as_text(path): name for path, name in attributes.filtered(mirror, sha, records, paths).items()},

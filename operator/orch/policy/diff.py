@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
+from orch.api.facts import FactKind, SourceFact
 from orch.ports import FileChange, TreeDiff
-
-MAX_SCANNED_BYTES: Final = 1 << 20
-"""Bytes of added lines per file that a TreeDiff carries at most (`Git.diff`)."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +41,19 @@ def is_file(change: FileChange) -> bool:
 def is_deleted(change: FileChange) -> bool:
     """Whether the path is gone."""
     return change.status == "D"
+
+
+def facts(diff: TreeDiff, *kinds: FactKind) -> Mapping[str, list[SourceFact]]:
+    """Path → what reading its sources has shown, of these kinds, in the order of lines."""
+    found: dict[str, list[SourceFact]] = defaultdict(list)
+    for fact in sorted(diff.facts or (), key=lambda f: (f.path, f.line, f.subject, f.detail)):
+        if fact.kind in kinds:
+            found[fact.path].append(fact)
+    return found
+
+
+def unread(diff: TreeDiff, reader: str) -> Mapping[str, str]:
+    """Path → why a reader (or all of them: `*`) could not do its work there. Nothing was read: that holds for every file."""
+    if diff.facts is None:
+        return {change.path: "its text was not read" for change in diff.changes}
+    return {f.path: f.detail for f in diff.facts if f.kind is FactKind.UNREAD and f.subject in ("*", reader)}

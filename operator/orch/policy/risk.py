@@ -6,7 +6,7 @@ contribution more, so it can raise the risk and never lower it.
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -20,12 +20,21 @@ ORDER: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)
 
 _BY_GUARD: Final = {
     Guard.SECRET_FOUND: Risk.CRITICAL,
-    Guard.WORKFLOWS: Risk.HIGH,
-    Guard.SYMLINK: Risk.HIGH,
-    Guard.SUBMODULE: Risk.HIGH,
-    Guard.PROTECTED_PATH: Risk.HIGH,
+    Guard.BREAKING_CHANGE: Risk.HIGH,
     Guard.LARGE_CHANGE: Risk.HIGH,
+    Guard.LICENSES: Risk.HIGH,
+    Guard.MIGRATIONS: Risk.HIGH,
+    Guard.PROTECTED_PATH: Risk.HIGH,
+    Guard.SUBMODULE: Risk.HIGH,
+    Guard.SYMLINK: Risk.HIGH,
+    Guard.TESTS_MISSING: Risk.HIGH,
+    Guard.WORKFLOWS: Risk.HIGH,
     Guard.BINARY_FILE: Risk.MEDIUM,
+    Guard.COMPLEXITY: Risk.MEDIUM,
+    Guard.CONFIGURATION: Risk.MEDIUM,
+    Guard.DELETION: Risk.MEDIUM,
+    Guard.DEPENDENCIES: Risk.MEDIUM,
+    Guard.SECURITY: Risk.MEDIUM,
 }
 """What a finding that asks or denies is worth. One that a rule allows is worth nothing: a person said so."""
 
@@ -37,28 +46,6 @@ _BY_LINES: Final = ((1000, Risk.HIGH), (300, Risk.MEDIUM))
 """More than so many files, or lines added and deleted."""
 
 _MANY_DELETED: Final = 5
-
-_BY_PATH: Final = (
-    (
-        "changes dependencies or the build",
-        re.compile(
-            r"(^|/)(pyproject\.toml|setup\.(py|cfg)|requirements[^/]*\.txt|pipfile(\.lock)?|poetry\.lock|uv\.lock"
-            r"|package(-lock)?\.json|yarn\.lock|pnpm-lock\.yaml|go\.(mod|sum)|cargo\.(toml|lock)|gemfile(\.lock)?"
-            r"|pom\.xml|build\.gradle(\.kts)?|composer\.(json|lock)|dockerfile[^/]*|makefile|tox\.ini|noxfile\.py"
-            r"|conftest\.py|\.pre-commit-config\.yaml)$",
-            re.IGNORECASE,
-        ),
-        Risk.MEDIUM,
-    ),
-    (
-        "touches code by whose name security depends on it",
-        re.compile(
-            r"(^|[/_.-])(auth|oauth|login|password|crypto|permission|session|payment|billing)s?([/_.-]|$)", re.I
-        ),
-        Risk.MEDIUM,
-    ),
-    ("changes a database migration", re.compile(r"(^|/)(migrations?|alembic)/|\.sql$", re.IGNORECASE), Risk.HIGH),
-)
 
 
 @dataclass(frozen=True)
@@ -91,7 +78,7 @@ def assess(
     """The risk of a change, or before there is one (`diff` None) of the plan. `panel`: the models' own opinion."""
     found = list(_of_complexity(complexity))
     if diff is not None:
-        found += [*_of_size(diff), *_of_paths(diff.changes), *_of_findings(findings)]
+        found += [*_of_size(diff), *_of_modes(diff.changes), *_of_findings(findings)]
     if panel is not None:
         found.append(Contribution(panel, "the models' assessment"))
     found.sort(key=lambda c: (-level(c.risk), c.reason))
@@ -120,19 +107,15 @@ def _of_size(diff: TreeDiff) -> Iterator[Contribution]:
         yield Contribution(risk, f"{deleted} files are deleted")
 
 
-def _of_paths(changes: Iterable[FileChange]) -> Iterator[Contribution]:
-    for change in changes:
-        if change.new_mode == "100755" and change.old_mode != "100755":
-            yield Contribution(Risk.MEDIUM, "a file becomes executable")
-        for reason, pattern, risk in _BY_PATH:
-            if pattern.search(change.path):
-                yield Contribution(risk, reason)
+def _of_modes(changes: Iterable[FileChange]) -> Iterator[Contribution]:
+    if any(change.new_mode == "100755" and change.old_mode != "100755" for change in changes):
+        yield Contribution(Risk.MEDIUM, "a file becomes executable")
 
 
 def _of_findings(findings: Iterable[Finding]) -> Iterator[Contribution]:
-    for finding in findings:
-        if finding.action is not GuardAction.ALLOW:
-            yield Contribution(_BY_GUARD[finding.guard], f"guard {finding.guard} objects")
+    objecting = Counter(finding.guard for finding in findings if finding.action is not GuardAction.ALLOW)
+    for guard, times in objecting.items():
+        yield Contribution(_BY_GUARD[guard], f"guard {guard} objects{f' {times} times' if times > 1 else ''}")
 
 
 def _step(value: int, table: tuple[tuple[int, Risk], ...]) -> Risk | None:

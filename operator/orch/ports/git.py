@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from orch.api.facts import SourceFact
 from orch.ports.forge import Remote
 
 
@@ -35,8 +36,8 @@ class TreeDiff:
     """sha256 over the raw tree diff (paths, modes, blob ids): equal content, equal digest, whatever the commits are."""
     tree: str
     changes: tuple[FileChange, ...]
-    added_text: Mapping[str, str]
-    """Path → the added lines of text files, capped; for the secret guard."""
+    facts: tuple[SourceFact, ...] | None = None
+    """What reading both sides of the changed text files has shown; None when they were not read."""
     all_paths: frozenset[str] = frozenset()
     """Paths of the new tree that collide with another one when case-folded and NFC-normalised, and did not before."""
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -82,8 +83,9 @@ class Git(Protocol):
         """Bring a work step's commit into a quarantine of the mirror: fsck, size and object limits. Raises Terminal."""
         ...
 
-    async def diff(self, remote: Remote, *, base: str, sha: str) -> TreeDiff:
-        """The tree diff from the merge base of `base` and `sha` to `sha`."""
+    async def diff(self, remote: Remote, *, base: str, sha: str, read: bool = False) -> TreeDiff:
+        """The tree diff from the merge base of `base` and `sha` to `sha`. `read`: with facts about the sources, which takes
+        a second more, and up to a minute of processor time for what was written to be hard to read."""
         ...
 
     async def patch(self, remote: Remote, *, base: str, sha: str) -> str:

@@ -10,8 +10,9 @@ from orch.api.v1alpha1 import ChangeStatus, Finding, GuardAction, Step
 from orch.api.work import StepReport
 from orch.errors import PolicyDenied, Terminal
 from orch.policy.guards import Finding as FoundByGuard
-from orch.policy.guards import evaluate
+from orch.policy.guards import evaluate, shortlist
 from orch.policy.risk import assess
+from orch.policy.text import one_line
 from orch.stages import texts
 from orch.stages.base import branch, pin_base
 from orch.stages.contract import Done, Outcome, RunContext
@@ -63,7 +64,7 @@ async def _build(ctx: RunContext, step: Step, report: StepReport) -> str:
 
 async def judge(ctx: RunContext, head: str, *, base: str, step: str, document: str) -> None:
     """Diff a commit of ours against the base branch, hold it against policy, and record it as the run's change."""
-    diff = await ctx.git.diff(ctx.remote, base=base, sha=head)
+    diff = await ctx.git.diff(ctx.remote, base=base, sha=head, read=True)
     if not diff.changes:
         raise Terminal("NothingChanged", "the change is empty against the base branch")
     findings = evaluate(diff, ctx.repo.spec.guards)
@@ -71,6 +72,7 @@ async def judge(ctx: RunContext, head: str, *, base: str, step: str, document: s
     risk = assess(diff, findings, complexity=analysis.complexity if analysis else None)
     patch = await ctx.git.patch(ctx.remote, base=base, sha=head)
     await keep(ctx, document, "change.diff", patch)
+    told = shortlist(findings)
     # Recorded last: a change that is recorded counts as judged, and whatever fails above has to be done again.
     ctx.run.status.change = ChangeStatus(
         step=step,
@@ -80,7 +82,9 @@ async def judge(ctx: RunContext, head: str, *, base: str, step: str, document: s
         additions=sum(change.additions for change in diff.changes),
         deletions=sum(change.deletions for change in diff.changes),
         risk=risk.risk,
-        findings=[_recorded(finding) for finding in findings[:20]],
+        findings=[_recorded(finding) for finding in told],
+        findings_omitted=len(findings) - len(told),
+        risk_reasons=[one_line(reason, 256) for reason in risk.reasons[:20]],
     )
     branch(ctx).head_sha = head
     for finding in findings:
@@ -97,4 +101,11 @@ def _refuse(change: ChangeStatus) -> None:
 
 
 def _recorded(finding: FoundByGuard) -> Finding:
-    return Finding(guard=finding.guard, action=finding.action, path=finding.path or None, message=finding.message)
+    return Finding(
+        guard=finding.guard,
+        action=finding.action,
+        path=finding.path or None,
+        line=finding.line or None,
+        rule=finding.rule or None,
+        message=finding.message,
+    )

@@ -5,7 +5,7 @@ The issue's title is a stranger's text: it passes `one_line` or `render_untruste
 
 from __future__ import annotations
 
-from orch.api.v1alpha1 import IssueRun, OrchestratedRepo, Step
+from orch.api.v1alpha1 import Finding, IssueRun, OrchestratedRepo, Step
 from orch.policy.render import marker, render_title, render_untrusted
 from orch.policy.text import one_line
 from orch.ports import Author
@@ -122,12 +122,26 @@ def _next(run: IssueRun) -> str:
 
 
 def _findings(run: IssueRun) -> list[str]:
-    found = (run.status.change and run.status.change.findings) or []
-    return [f"- guard {item.guard} ({item.action}): {render_title(item.path or '', limit=120)}" for item in found[:10]]
+    change = run.status.change
+    if change is None or not change.findings:
+        return []
+    told = [
+        f"- guard {f.guard} ({f.action}): {_place(f)}{render_title(f.message, limit=300)}" for f in change.findings[:10]
+    ]
+    more = len(change.findings) - len(told) + change.findings_omitted
+    return [*told, f"- and {more} more findings: `kubectl describe irun {run.metadata.name}`"] if more else told
+
+
+def _place(finding: Finding) -> str:
+    """`path:line: `, or nothing for the change as a whole. The path is a stranger's text."""
+    if not finding.path:
+        return ""
+    return f"{render_title(finding.path, limit=120)}{f':{finding.line}' if finding.line else ''}: "
 
 
 def _facts(run: IssueRun) -> list[str]:
     change = run.status.change
     if change is None:
         return []
-    return [f"- {change.files} files, +{change.additions} −{change.deletions}", f"- risk: {change.risk}"]
+    risk = f"- risk: {change.risk}" + (f" ({'; '.join(change.risk_reasons)})" if change.risk_reasons else "")
+    return [f"- {change.files} files, +{change.additions} −{change.deletions}", risk]

@@ -20,10 +20,12 @@ from orch.ports import Credential, Remote, TreeDiff
 
 from .conftest import TOKEN, Server, Work, run_git
 
+SECRET = "AKIA" + "QWERTYUIOPASDFGH"
+
 
 async def diff_of(git: MirrorGit, remote: Remote, person: Work, sha: str, base: str) -> TreeDiff:
     await git.import_bundle(remote, person.bundle(sha, base), sha=sha)
-    return await git.diff(remote, base=base, sha=sha)
+    return await git.diff(remote, base=base, sha=sha, read=True)
 
 
 def denied(diff: TreeDiff) -> set[str]:
@@ -46,7 +48,6 @@ async def test_a_file_that_becomes_a_link(git: MirrorGit, remote: Remote, person
     sha = person.commit({"z.txt": "after it in the patch\n"})
     diff = await diff_of(git, remote, person, sha, base)
     assert [(c.path, c.status) for c in diff.changes] == [("README.md", "T"), ("z.txt", "A")]
-    assert diff.added_text == {"z.txt": "after it in the patch"}
     assert "120000" in denied(diff)
 
 
@@ -157,12 +158,12 @@ async def test_attributes_of_the_tree_hide_nothing(git: MirrorGit, remote: Remot
     """`-diff`, `binary` and `diff=…` in the tree change what git shows, if it is let."""
     base = await git.fetch(remote, "main")
     attributes = "* -diff\n*.py binary\n*.txt diff=evil\n* text eol=crlf\n*.md working-tree-encoding=UTF-32\n"
-    person.commit({"x.py": "password = 1\n", "y.txt": "text\n"})
+    person.commit({"x.py": f"{SECRET}\n", "y.txt": "text\n"})
     sha = person.tree_commit([("100644", person.blob(attributes.encode()), b".gitattributes")], "HEAD")
     diff = await diff_of(git, remote, person, sha, base)
-    assert diff.added_text["x.py"] == "password = 1"
+    assert [(f.path, f.subject) for f in diff.facts or ()] == [("x.py", "AWS Access Key")]
     assert not any(c.binary for c in diff.changes)
-    assert "+password = 1" in await git.patch(remote, base=base, sha=sha)
+    assert f"+{SECRET}" in await git.patch(remote, base=base, sha=sha)
 
 
 async def test_a_rename_out_of_a_protected_path_is_a_deletion(git: MirrorGit, remote: Remote, person: Work) -> None:
@@ -172,26 +173,18 @@ async def test_a_rename_out_of_a_protected_path_is_a_deletion(git: MirrorGit, re
     assert {(c.path, c.status) for c in diff.changes} == {("src/app.py", "D"), ("elsewhere.py", "A")}
 
 
-async def test_added_lines_that_look_like_a_patch(git: MirrorGit, remote: Remote, person: Work) -> None:
-    base = await git.fetch(remote, "main")
-    content = "diff --git a/x b/x\n@@ -0,0 +1,9 @@\n+++ b/x\n--- a/x\n\\ No newline at end of file\nlast"
-    diff = await diff_of(git, remote, person, person.commit({"a.txt": content, "b.txt": "b\n"}), base)
-    assert diff.added_text == {"a.txt": content, "b.txt": "b"}
-
-
 async def test_huge_files_are_told_by_size_not_read(git: MirrorGit, remote: Remote, person: Work) -> None:
     base = await git.fetch(remote, "main")
     diff = await diff_of(git, remote, person, person.commit({"big.txt": b"0123456789abcde\n" * (20 << 16)}), base)
     (change,) = diff.changes
     assert change.size == 20 << 20
     assert change.binary
-    assert diff.added_text == {}
+    assert diff.facts == ()
 
 
-async def test_added_lines_are_cut(git: MirrorGit, remote: Remote, person: Work) -> None:
+async def test_what_is_larger_than_what_is_read_asks(git: MirrorGit, remote: Remote, person: Work) -> None:
     base = await git.fetch(remote, "main")
     diff = await diff_of(git, remote, person, person.commit({"long.txt": b"0123456789abcde\n" * (2 << 16)}), base)
-    assert len(diff.added_text["long.txt"]) == 1 << 20
     assert "not searched" in {f.rule for f in evaluate(diff, GuardsSpec())}
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from orch import errors
 from orch.mirror import refusals
-from orch.mirror.added import added_per_section
 from orch.mirror.collisions import fold
 from orch.mirror.environment import checked_url, inherited, is_loopback, scrubbed, settings
 from orch.mirror.git import Ended
@@ -166,15 +165,6 @@ def test_names_that_do_not(one: str, other: str) -> None:
 def test_folding_twice_is_folding_once(path: bytes) -> None:
     once = fold(path)
     assert fold(once.encode(errors="surrogateescape")) == once
-
-
-def test_added_lines_are_read_by_count() -> None:
-    patch = (
-        b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1,3 @@\n-old\n+new\n+diff --git a/y b/y\n+@@ -0,0 +1,9 @@\n"
-        b"\\ No newline at end of file\ndiff --git a/m b/m\nold mode 100644\nnew mode 100755\n"
-        b"diff --git a/z b/z\n@@ -0,0 +1 @@\n+last\n"
-    )
-    assert added_per_section(patch) == [b"new\ndiff --git a/y b/y\n@@ -0,0 +1,9 @@", b"", b"last"]
 
 
 def test_raw_records() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orch.api.v1alpha1 import Guard, GuardAction, GuardRule, GuardsSpec
-from orch.policy.guards import evaluate, needs_approval, verdict
+from orch.policy.guards import evaluate, needs_approval, shortlist, verdict
 from orch.policy.guards.globs import match
 from orch.policy.guards.tree import path_problem
 
@@ -76,8 +76,8 @@ def test_protected_paths(path: str, denied: bool) -> None:
 
 
 def test_outside_allowed_paths() -> None:
-    spec = GuardsSpec(allowed_paths=["services/payments/"])
-    assert evaluate(diff(change("services/payments/a/b.py")), spec) == []
+    spec = GuardsSpec(allowed_paths=["services/web/"])
+    assert evaluate(diff(change("services/web/a/b.py")), spec) == []
     (found,) = evaluate(diff(change("services/other.py")), spec)
     assert (found.guard, found.rule) == (Guard.PROTECTED_PATH, "allowedPaths")
 
@@ -122,8 +122,6 @@ def test_names_that_are_only_similar(path: str) -> None:
 
 
 def test_manifests_of_ours_ask() -> None:
-    added = {"deploy/x.yaml": "apiVersion: orch.dev/v1alpha1"}
-    assert [f.guard for f in evaluate(diff(change("deploy/x.yaml"), added=added), GuardsSpec())] == [Guard.WORKFLOWS]
     by_content = diff(change("deploy/x.yaml"), attributes={"deploy/x.yaml": "orch.dev"})
     assert [f.action for f in evaluate(by_content, GuardsSpec())] == [APPROVE]
 
@@ -150,15 +148,15 @@ def test_lfs_is_denied_even_if_exempt() -> None:
     ],
 )
 def test_secrets_in_added_lines(text: str, action: GuardAction) -> None:
-    found = evaluate(diff(change(), added={"src/app.py": text}), GuardsSpec())
+    found = evaluate(diff(change(), sources={"src/app.py": text}), GuardsSpec())
     assert verdict(found) is action
     assert all(text not in f.message for f in found), "a finding never holds what it found"
 
 
 def test_a_rule_for_secrets_holds_for_likely_ones_too() -> None:
-    likely = diff(change(), added={"src/app.py": 'password = "correct-horse-battery"'})
+    likely = diff(change(), sources={"src/app.py": 'password = "correct-horse-battery"'})
     assert verdict(evaluate(likely, GuardsSpec(rules=rules(SecretFound=DENY)))) is DENY
-    certain = diff(change(), added={"src/app.py": AWS_KEY})
+    certain = diff(change(), sources={"src/app.py": AWS_KEY})
     assert verdict(evaluate(certain, GuardsSpec(rules=rules(SecretFound=APPROVE)))) is APPROVE
     assert evaluate(certain, GuardsSpec(exempt_paths=["src/*"])) == []
 
@@ -180,8 +178,12 @@ def test_secrets_by_name(path: str, found: bool) -> None:
 
 def test_lines_that_were_not_searched_ask() -> None:
     unseen = diff(change())
-    hidden = type(unseen)(unseen.digest, unseen.tree, unseen.changes, added_text={})
-    assert [f.rule for f in evaluate(hidden, GuardsSpec())] == ["not searched"]
+    hidden = type(unseen)(unseen.digest, unseen.tree, unseen.changes, facts=None)
+    found = evaluate(hidden, GuardsSpec())
+    assert {(f.guard, f.rule, f.action) for f in found} == {
+        (Guard.SECRET_FOUND, "not searched", APPROVE),
+        (Guard.BREAKING_CHANGE, "NotRead", APPROVE),
+    }
 
 
 @pytest.mark.parametrize("action", list(GuardAction))
@@ -259,8 +261,8 @@ def test_whatever_the_diff_the_guards_answer(
 ) -> None:
     changes = [change(p, status, new_mode="000000" if status == "D" else mode) for p in paths]
     spec = GuardsSpec.model_construct(**dict(GuardsSpec()) | {"exempt_paths": exempt})
-    found = evaluate(diff(*changes, added=dict.fromkeys(paths, text)), spec)
-    assert found == evaluate(diff(*reversed(changes), added=dict.fromkeys(paths, text)), spec)
+    found = evaluate(diff(*changes, sources=dict.fromkeys(paths, text)), spec)
+    assert found == evaluate(diff(*reversed(changes), sources=dict.fromkeys(paths, text)), spec)
     for finding in found:
         assert len(finding.path) <= 256
         assert len(finding.message) <= 512
@@ -268,3 +270,129 @@ def test_whatever_the_diff_the_guards_answer(
         assert not any(c in finding.path for c in "\n\x1b\u202e")
     if status != "D" and mode not in ("100644", "100755"):
         assert not paths or verdict(found) is DENY
+
+
+@pytest.mark.parametrize(
+    ("path", "guard"),
+    [
+        ("poetry.lock", Guard.DEPENDENCIES),
+        ("pom.xml", Guard.DEPENDENCIES),
+        ("deploy/Dockerfile", Guard.CONFIGURATION),
+        ("infra/main.tf", Guard.CONFIGURATION),
+        ("app/settings.py", Guard.CONFIGURATION),
+        ("tests/conftest.py", Guard.CONFIGURATION),
+        ("app/migrations/0002_x.py", Guard.MIGRATIONS),
+        ("db/schema.rb", Guard.MIGRATIONS),
+        ("LICENSE.md", Guard.LICENSES),
+        ("COPYING", Guard.LICENSES),
+        ("src/auth/views.py", Guard.SECURITY),
+        ("src/jwt_tokens.go", Guard.SECURITY),
+    ],
+)
+@pytest.mark.parametrize("status", ["A", "M"])
+def test_guards_by_what_a_file_is_for(path: str, guard: Guard, status: str) -> None:
+    touched = diff(change(path, status))
+    assert {(f.guard, f.action) for f in evaluate(touched, GuardsSpec())} == {(guard, APPROVE)}
+    assert evaluate(touched, GuardsSpec(exempt_paths=[path])) == []
+    assert verdict(evaluate(touched, GuardsSpec(rules=rules(**{guard.value: DENY})))) is DENY
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["src/author.py", "src/licences.py", "docs/auth.md", "tests/test_auth.py", "data/prices.json", "src/latest.py",
+     "src/contest.go", "docs/migrations/readme.md", "src/configure.py"],
+)  # fmt: skip
+def test_names_of_ordinary_files(path: str) -> None:
+    assert evaluate(diff(change(path)), GuardsSpec()) == []
+
+
+def test_a_deletion_asks_and_one_of_tests_more_so() -> None:
+    assert {f.guard for f in evaluate(diff(change("data/x.json", "D")), GuardsSpec())} == {Guard.DELETION}
+    gone = change("web/a.test.ts", "D")
+    assert {f.guard for f in evaluate(diff(gone), GuardsSpec())} == {Guard.DELETION, Guard.TESTS_MISSING}
+    moved = diff(gone, change("web/unit/a.test.ts", "A"))
+    assert {f.guard for f in evaluate(moved, GuardsSpec())} == {Guard.DELETION}
+
+
+PASSES = "def test_a():\n    assert f() == 1\n\n\ndef test_b():\n    assert f() == 2\n"
+
+
+@pytest.mark.parametrize(
+    ("new", "rule", "line"),
+    [
+        (PASSES.replace("test_b", "check_b"), "TestsRemoved", 5),
+        (PASSES.replace("    assert f() == 2\n", "    f()\n"), "TestsWeakened", 5),
+        ("import pytest\n\n\n@pytest.mark.skip\n" + PASSES, "TestsSkipped", 5),
+        ("def test_a(:\n", "NotRead", 0),
+    ],
+)
+def test_tests_that_say_less_ask(new: str, rule: str, line: int) -> None:
+    weaker = diff(change("tests/test_x.py"), sources={"tests/test_x.py": (PASSES, new)})
+    (found,) = evaluate(weaker, GuardsSpec())
+    assert (found.guard, found.rule, found.line, found.action) == (Guard.TESTS_MISSING, rule, line, APPROVE)
+
+
+def test_a_test_is_where_its_body_is_or_its_name_with_as_many_checks() -> None:
+    old, new = change("tests/test_x.py"), change("tests/test_y.py", "A")
+    kept = PASSES[: PASSES.index("def test_b")]
+
+    def found(elsewhere: str) -> list[str]:
+        sources = {"tests/test_x.py": (PASSES, kept), "tests/test_y.py": elsewhere}
+        return [f.rule for f in evaluate(diff(old, new, sources=sources), GuardsSpec())]
+
+    assert found("def test_renamed():\n    assert f() == 2\n") == []
+    assert found("def test_b():\n    assert f() == 3\n    assert g()\n") == []
+    assert found("def test_b():\n    pass\n") == ["TestsRemoved"]
+    assert found("def test_c():\n    assert True\n") == ["TestsRemoved"]
+
+
+def test_code_without_a_test_is_told_where_a_rule_asks_for_it() -> None:
+    asked = GuardsSpec(rules=rules(TestsMissing=APPROVE))
+    assert [f.rule for f in evaluate(diff(change()), asked)] == ["NoTestChanged"]
+    assert evaluate(diff(change(), change("tests/test_app.py")), asked) == []
+    assert evaluate(diff(change("README.md")), asked) == []
+
+
+def test_a_module_that_became_a_package_is_not_gone() -> None:
+    sources = {"pkg/io.py": ("def f(): ...\n", None), "pkg/io/__init__.py": "def f(): ...\n"}
+    moved = diff(change("pkg/io.py", "D"), change("pkg/io/__init__.py", "A"), sources=sources)
+    assert [f.guard for f in evaluate(moved, GuardsSpec())] == [Guard.DELETION]
+    gone = diff(change("pkg/io.py", "D"), sources=sources)
+    assert [f.guard for f in evaluate(gone, GuardsSpec())] == [Guard.BREAKING_CHANGE, Guard.DELETION]
+
+
+def test_breaking_changes_are_told_one_by_one_up_to_three() -> None:
+    old = "".join(f"def f{n}(): ...\n" for n in range(6))
+    found = evaluate(diff(change("pkg/io.py"), sources={"pkg/io.py": (old, "x = 1\n")}), GuardsSpec())
+    assert [f.line for f in found] == [1, 2, 3, 4]
+    assert found[-1].message == "breaks pkg.io.f3, pkg.io.f4, pkg.io.f5 besides"
+
+
+def test_packages_are_named() -> None:
+    sources = {"requirements.txt": ("a==1\nb==1\n", "a==2\nc\n")}
+    found = evaluate(diff(change("requirements.txt"), sources=sources), GuardsSpec())
+    assert [(f.rule, f.message, f.line) for f in found] == [
+        ("PackageRemoved", "removes b", 0),
+        ("PackageChanged", "asks for another version of a ==2", 1),
+        ("PackageAdded", "adds c", 2),
+    ]
+
+
+def test_a_function_beyond_the_limit_is_told_and_stops_nothing() -> None:
+    code = "def f(x):\n" + "".join(f"    if x == {n}:\n        return {n}\n" for n in range(15))
+    grown = diff(change(), sources={"src/app.py": ("def f(x):\n    return x\n", code)})
+    (found,) = evaluate(grown, GuardsSpec())
+    assert (found.guard, found.action, found.line) == (Guard.COMPLEXITY, ALLOW, 1)
+    assert "complexity 16, 1 before" in found.message
+    assert evaluate(grown, GuardsSpec(max_function_complexity=16)) == []
+    assert verdict(evaluate(grown, GuardsSpec(rules=rules(Complexity=APPROVE)))) is APPROVE
+
+
+def test_many_findings_of_one_kind_hide_none_of_another() -> None:
+    many = [change(f".github/workflows/{n}.yml") for n in range(30)]
+    found = evaluate(diff(*many, change("src/auth.py"), change("uv.lock")), GuardsSpec())
+    told = shortlist(found)
+    assert len(told) == 20
+    assert {f.guard for f in told} == {Guard.WORKFLOWS, Guard.SECURITY, Guard.DEPENDENCIES, Guard.LARGE_CHANGE}
+    assert told == [f for f in found if f in told], "gravest first, as before"
+    assert shortlist(found[:3]) == found[:3]

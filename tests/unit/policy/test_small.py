@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orch.api.v1alpha1 import ConcurrencySpec, FailureClass, Freeze, Guard, GuardAction, Risk
+from orch.api.v1alpha1 import ConcurrencySpec, FailureClass, Freeze, Guard, GuardAction, GuardsSpec, Risk
 from orch.policy.capacity import Load, full, issue_is_exhausted
 from orch.policy.freezes import in_freeze
-from orch.policy.guards import Finding
+from orch.policy.guards import Finding, evaluate
 from orch.policy.retries import MAX_TRANSIENT, delay
 from orch.policy.risk import assess
 from orch.ports import TreeDiff
@@ -36,10 +36,6 @@ def finding(guard: Guard, action: GuardAction = GuardAction.APPROVE) -> Finding:
         pytest.param(diff(change(additions=301, deletions=0)), (), 1, None, Risk.MEDIUM, id="301 lines"),
         pytest.param(diff(change(additions=1001)), (), 1, None, Risk.HIGH, id="more than 1000 lines"),
         pytest.param(diff(change(status="D")), (), 1, None, Risk.MEDIUM, id="a deletion"),
-        pytest.param(diff(change("pyproject.toml")), (), 1, None, Risk.MEDIUM, id="dependencies"),
-        pytest.param(diff(change("src/auth/token.py")), (), 1, None, Risk.MEDIUM, id="security by name"),
-        pytest.param(diff(change("src/author.py")), (), 1, None, Risk.LOW, id="an author is no auth"),
-        pytest.param(diff(change("db/migrations/1.py")), (), 1, None, Risk.HIGH, id="a migration"),
         pytest.param(diff(change(new_mode="100755")), (), 1, None, Risk.MEDIUM, id="becomes executable"),
         pytest.param(diff(change()), (finding(Guard.WORKFLOWS),), 1, None, Risk.HIGH, id="a workflow"),
         pytest.param(diff(change()), (finding(Guard.SECRET_FOUND),), 1, None, Risk.CRITICAL, id="a secret"),
@@ -58,6 +54,31 @@ def test_risk(
     found = assess(what, findings, complexity=complexity, panel=panel)
     assert found.risk is risk
     assert (risk is Risk.LOW) or found.reasons[0].startswith(risk)
+
+
+@pytest.mark.parametrize("guard", list(Guard))
+def test_every_guard_that_objects_contributes_and_none_that_a_rule_allows(guard: Guard) -> None:
+    asks, allowed = finding(guard), finding(guard, GuardAction.ALLOW)
+    found = assess(diff(change()), [asks, asks])
+    assert found.reasons == [f"{found.risk}: guard {guard} objects 2 times"]
+    assert found.risk is not Risk.LOW
+    assert assess(diff(change()), [allowed]).risk is Risk.LOW
+
+
+@pytest.mark.parametrize(
+    ("path", "risk"),
+    [
+        ("uv.lock", Risk.MEDIUM),
+        ("src/auth/token.py", Risk.MEDIUM),
+        ("src/author.py", Risk.LOW),
+        ("db/migrations/1.py", Risk.HIGH),
+        ("LICENSE", Risk.HIGH),
+        ("Dockerfile", Risk.MEDIUM),
+    ],
+)
+def test_risk_by_what_a_file_is_for(path: str, risk: Risk) -> None:
+    touched = diff(change(path))
+    assert assess(touched, evaluate(touched, GuardsSpec())).risk is risk
 
 
 SPEC = ConcurrencySpec(max_active_runs=3, max_open_pull_requests=5, max_runs_per_day=10, max_runs_per_issue=2)

@@ -19,6 +19,7 @@ from orch.api.v1alpha1.types import (
     Percent,
     Sha,
     Time,
+    count,
     text,
 )
 from orch.api.v1alpha1.vocabulary import (
@@ -114,7 +115,11 @@ class Finding(StatusModel):
     action: GuardAction
     """What it does."""
     path: Annotated[str, text(256)] | None = None
-    """Where."""
+    """Where; absent when it is the change as a whole."""
+    line: Annotated[int, count(1, 10_000_000)] | None = None
+    """Line of the file after the change, or before it for what is gone; absent when it is the whole file."""
+    rule: Annotated[str, text(200)] | None = None
+    """What of the guard was hit: a glob, a limit, the kind of a credential."""
     message: Annotated[str, text(512)]
     """What, and what to do."""
 
@@ -138,7 +143,11 @@ class ChangeStatus(StatusModel):
     risk: Risk
     """How much harm it can do."""
     findings: Annotated[list[Finding], Field(max_length=20), ATOMIC] = Field(default_factory=list)
-    """What the guards found, gravest first."""
+    """What the guards found, gravest first; of every guard that objects at least one."""
+    findings_omitted: Count = 0
+    """How many more findings there were than are listed."""
+    risk_reasons: Annotated[list[Annotated[str, text(256)]], Field(max_length=20), ATOMIC] = Field(default_factory=list)
+    """All that contributes to the risk, highest first."""
 
 
 class PullRequestState(StrEnum):

@@ -74,13 +74,15 @@ class GuardsSpec(Model):
     """Lines added and deleted, together; more is a `LargeChange`."""
     max_file_bytes: Annotated[int, Field(ge=1, le=104_857_600, json_schema_extra={"format": "int64"})] = 1_048_576
     """Size of one file after the change; more is a `LargeChange`."""
+    max_function_complexity: Annotated[int, count(5, 1000)] = 15
+    """Cyclomatic complexity of one function; a change that raises it beyond is a `Complexity`. The default is lizard's."""
     allowed_paths: Annotated[list[PathGlob], Field(max_length=100), SET] = Field(default=[])
     """If given, every other path is a `ProtectedPath`."""
     protected_paths: Annotated[list[PathGlob], Field(max_length=100), SET] = Field(default=[])
     """A change here is a `ProtectedPath`."""
     exempt_paths: Annotated[list[PathGlob], Field(max_length=100), SET] = Field(default=[])
-    """Paths that the guards of paths, sizes, binaries and secrets pass over; the guard on workflows does not."""
-    rules: Annotated[list[GuardRule], Field(max_length=7), keyed_by("guard")] = Field(default=[])
+    """Paths that guards pass over; Workflows, Symlink and Submodule do not."""
+    rules: Annotated[list[GuardRule], Field(max_length=16), keyed_by("guard")] = Field(default=[])
     """Other actions than a guard's own."""
 
 

@@ -42,11 +42,20 @@ class Guard(StrEnum):
     """A check on the real diff, made before the first push and again after each fix."""
 
     BINARY_FILE = "BinaryFile"
+    BREAKING_CHANGE = "BreakingChange"
+    COMPLEXITY = "Complexity"
+    CONFIGURATION = "Configuration"
+    DELETION = "Deletion"
+    DEPENDENCIES = "Dependencies"
     LARGE_CHANGE = "LargeChange"
+    LICENSES = "Licenses"
+    MIGRATIONS = "Migrations"
     PROTECTED_PATH = "ProtectedPath"
     SECRET_FOUND = "SecretFound"  # noqa: S105 - a guard's name
+    SECURITY = "Security"
     SUBMODULE = "Submodule"
     SYMLINK = "Symlink"
+    TESTS_MISSING = "TestsMissing"
     WORKFLOWS = "Workflows"
 
 

@@ -1,18 +1,18 @@
-"""SecretFound: credentials in added lines, and files that are called like a credential. Called by `guards.evaluate`."""
+"""SecretFound: credentials that were not there before, and files that are called like a credential. Called by `guards.evaluate`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from orch.api.facts import FactKind, SourceFact
 from orch.api.v1alpha1.orchestratedrepo_policy import GuardsSpec
 from orch.api.v1alpha1.vocabulary import Guard, GuardAction
-from orch.policy.diff import MAX_SCANNED_BYTES, is_deleted
+from orch.policy.diff import facts, is_deleted, unread
 from orch.policy.guards import globs
-from orch.policy.guards.finding import Finding, action_of, find, fixed
-from orch.policy.secrets import scan
-from orch.ports import FileChange, TreeDiff
+from orch.policy.guards.finding import Finding, action_of, find, fixed, has_rule
+from orch.ports import TreeDiff
 
 _FILES: Final = re.compile(
     r"(^|/)(\.env(\.[^/]*)?|\.netrc|_netrc|\.pypirc|\.npmrc|\.git-credentials|\.htpasswd|\.pgpass|\.dockercfg"
@@ -24,31 +24,32 @@ _SAMPLES: Final = re.compile(r"\.env\.(example|sample|template|dist|test|default
 
 
 def guard(diff: TreeDiff, spec: GuardsSpec) -> Iterator[Finding]:
-    """Never prints what it found: the kind says enough."""
+    """Never says what it found: the kind says enough."""
+    found, unsearched = facts(diff, FactKind.CREDENTIAL, FactKind.LIKELY_CREDENTIAL), unread(diff, "credentials")
     for change in diff.changes:
         if is_deleted(change) or globs.match(change.path, spec.exempt_paths):
             continue
         if change.status == "A" and _FILES.search(change.path) and not _SAMPLES.search(change.path):
             message = "is named like a file of credentials: leave it out, or put it in exemptPaths"
             yield find(Guard.SECRET_FOUND, spec, change.path, "file name", message)
-        yield from _in_lines(change, diff.added_text.get(change.path), spec)
+        if change.additions and change.path in unsearched:
+            message = f"was not searched for credentials, as {unsearched[change.path]}: a person has to look"
+            yield fixed(Guard.SECRET_FOUND, _softened(spec), change.path, "not searched", message)
+        yield from _by_kind(found.get(change.path, ()), spec)
 
 
-def _in_lines(change: FileChange, added: str | None, spec: GuardsSpec) -> Iterator[Finding]:
-    if change.additions and (added is None or len(added.encode()) >= MAX_SCANNED_BYTES):
-        message = "adds more lines than are searched for credentials: a person has to look"
-        yield fixed(Guard.SECRET_FOUND, _softened(spec), change.path, "not searched", message)
-    kinds = {(secret.kind, secret.certain) for secret in scan(added or "", path=change.path)}
-    for kind, certain in sorted(kinds):
-        if certain:
+def _by_kind(found: Iterable[SourceFact], spec: GuardsSpec) -> Iterator[Finding]:
+    certain = {fact.subject for fact in found if fact.kind is FactKind.CREDENTIAL}
+    for fact in found:
+        kind = fact.subject
+        if fact.kind is FactKind.CREDENTIAL:
             message = f"adds a credential ({kind}): take it out, and revoke it if it is real"
-            yield find(Guard.SECRET_FOUND, spec, change.path, kind, message)
-        elif (kind, True) not in kinds:
+            yield find(Guard.SECRET_FOUND, spec, fact.path, kind, message, fact.line)
+        elif kind not in certain:
             message = f"adds what looks like a credential ({kind}): a person has to look"
-            yield fixed(Guard.SECRET_FOUND, _softened(spec), change.path, kind, message)
+            yield fixed(Guard.SECRET_FOUND, _softened(spec), fact.path, kind, message, fact.line)
 
 
 def _softened(spec: GuardsSpec) -> GuardAction:
     """Deny only if a rule says so: guesses are often wrong."""
-    has_rule = any(rule.guard is Guard.SECRET_FOUND for rule in spec.rules)
-    return action_of(Guard.SECRET_FOUND, spec) if has_rule else GuardAction.APPROVE
+    return action_of(Guard.SECRET_FOUND, spec) if has_rule(Guard.SECRET_FOUND, spec) else GuardAction.APPROVE

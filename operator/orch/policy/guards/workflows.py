@@ -18,8 +18,6 @@ from orch.policy.guards.tree import MANIFEST
 from orch.policy.text import INVISIBLE
 from orch.ports import TreeDiff
 
-_MANIFEST_LINE: Final = re.compile(r"orch\.dev/", re.IGNORECASE)
-
 _KINDS: Final = (
     ("code host settings", re.compile(r"(^|/)\.(github|gitlab)/")),
     (
@@ -48,7 +46,7 @@ def guard(diff: TreeDiff, spec: GuardsSpec) -> Iterator[Finding]:
     for change in diff.changes:
         if kind := kind_of(change.path):
             yield find(Guard.WORKFLOWS, spec, change.path, kind, f"steers machines or people ({kind})")
-        elif _is_manifest(diff, change.path):
+        elif diff.attributes.get(change.path) == MANIFEST:
             yield find(Guard.WORKFLOWS, spec, change.path, "orch.dev manifest", "may hold policy of orch itself")
 
 
@@ -56,7 +54,3 @@ def kind_of(path: str) -> str | None:
     """What a path steers, by its name."""
     folded = INVISIBLE.sub("", path).casefold()
     return next((kind for kind, pattern in _KINDS if pattern.search(folded)), None)
-
-
-def _is_manifest(diff: TreeDiff, path: str) -> bool:
-    return diff.attributes.get(path) == MANIFEST or bool(_MANIFEST_LINE.search(diff.added_text.get(path, "")))
