@@ -44,7 +44,7 @@ from orch.reconcilers.projections import (
     project_run,
 )
 from orch.reconcilers.repository_claim import RepositoryClaims, rivals
-from orch.reconcilers.slots import AssumedSlots
+from orch.reconcilers.slots import AssumedSlots, next_in_line
 from orch.runtime.audit import record, setup_logging
 from orch.runtime.cache import Change
 from orch.runtime.controller import Controller
@@ -170,7 +170,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
             IssueRunReconciler(runs=runs, repos=repos, contexts=contexts),
             run_source,
             wakes={
-                run_source: lambda change: _queued_siblings(index, change),
+                run_source: lambda change: next_in_line(index, change),
                 approval_source: _run_of_approval,
                 repo_source: lambda change: _runs_of_repo(index, change),
             },
@@ -230,7 +230,7 @@ def _contexts(
         runner=adapters.runner,
         artifacts=adapters.artifacts,
         meter=adapters.meter,
-        slots=AssumedSlots(index),
+        slots=AssumedSlots(index, settings.max_active_runs),
         clock=_clock,
         fence=lambda: _check_lease(lease),
         audit=_audit,
@@ -275,13 +275,3 @@ def _run_of_approval(change: Change[ApprovalProjection]) -> list[Key]:
 def _runs_of_repo(index: RunIndex, change: Change[RepoProjection]) -> list[Key]:
     """A changed policy, a suspension, a credential that works again: every run looks again."""
     return [Key(run.namespace, run.name) for run in index.named(change.key.namespace, change.key.name)]
-
-
-def _queued_siblings(index: RunIndex, change: Change[RunProjection]) -> list[Key]:
-    """A slot became free: those that wait for one look again."""
-    old, new = change.old, change.new
-    run = new or old
-    if run is None or (new is not None and not (new.finished or new.has_pull)):
-        return []
-    siblings = index.named(run.namespace, run.repo)
-    return [Key(other.namespace, other.name) for other in siblings if other.waiting == "QueueFull"]

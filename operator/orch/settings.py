@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     """Read-only folders that the sandbox sees besides /usr; `<folder>/bin` goes on its PATH."""
     insecure: bool = False
     """Run work steps without a sandbox where bubblewrap does not work. Only for code that you trust."""
+    max_active_runs: int = Field(default=100, ge=1)
+    """Runs between their start and their pull request, of all repositories together. A repository's own limit is
+    `spec.concurrency.maxActiveRuns`."""
     workers: int = Field(default=16, ge=1, le=256)
     """Reconciles that run at the same time, for each kind."""
     health_port: int = Field(default=8080, ge=0, le=65535)

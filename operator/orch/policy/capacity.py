@@ -35,6 +35,11 @@ def full(spec: ConcurrencySpec, load: Load) -> str | None:
     return None
 
 
+def process_full(active: int, most: int) -> str | None:
+    """Whether the operator as a whole has no slot for one more run. `active` as in `Load`, over all repositories."""
+    return f"{active} runs are active in all repositories, the operator takes {most}" if active >= most else None
+
+
 def issue_is_exhausted(spec: ConcurrencySpec, *, runs_of_issue: int) -> bool:
     """Whether orch may not start another run for an issue by itself. A person may ask for more."""
     return runs_of_issue >= spec.max_runs_per_issue
