@@ -142,6 +142,9 @@ class FakeForge:
         passed = (Check(name="build", state=CheckState.PASSED, id=1),)
         return Checks(sha=sha, items=self.checked.get(sha, passed))
 
+    async def checks_readable(self, branch: str, *, again: bool) -> bool:
+        return True
+
     async def check_log(self, check: Check) -> str:
         return self.log
 

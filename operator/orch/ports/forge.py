@@ -234,6 +234,11 @@ class Forge(Protocol):
     async def get_pull(self, number: int) -> Pull: ...
     async def open_pull(self, *, head: str, base: str, title: str, body: str) -> Pull: ...
     async def checks(self, sha: str) -> Checks: ...
+    async def checks_readable(self, branch: str, *, again: bool) -> bool:
+        """Whether check runs may be read, as the last answer said. Asked about the head of `branch` when nothing is known, or
+        `again` when it was refused: a permission may have been granted."""
+        ...
+
     async def check_log(self, check: Check) -> str:
         """The last 64 kB of what a check printed, or its summary where no log can be had. Untrusted text."""
         ...
@@ -261,8 +266,15 @@ class Forge(Protocol):
 class Forges(Protocol):
     """Opens a Forge for a repository. `host` names an entry of the operator's list of hosts. Raises PolicyDenied for an
     unknown host, CredentialsRefused for a Secret without a usable key. `pinned`: the repository's id as it was first seen;
-    without one nothing can be written."""
+    without one nothing can be written. `polling`: its reads look for new work, and come after those that a run waits for."""
 
     def open(
-        self, *, host: str, repository: str, secret: Mapping[str, bytes], tenant: str, pinned: int | None
+        self,
+        *,
+        host: str,
+        repository: str,
+        secret: Mapping[str, bytes],
+        tenant: str,
+        pinned: int | None,
+        polling: bool,
     ) -> Forge: ...

@@ -61,9 +61,9 @@ class Contexts:
     installation: str
     settle: timedelta = timedelta(seconds=60)
 
-    async def forge(self, repo: OrchestratedRepo) -> Forge:
+    async def forge(self, repo: OrchestratedRepo, *, polling: bool = False) -> Forge:
         """The repository's code host with the repository's own credential, read now so that rotation needs no restart.
-        Raises CredentialsRefused, PolicyDenied (host)."""
+        `polling`: to look for new work. Raises CredentialsRefused, PolicyDenied (host)."""
         namespace = repo.metadata.namespace or ""
         secret = await read_secret(self.kube, namespace, repo.spec.credentials_ref.name)
         known = repo.status.repository
@@ -73,6 +73,7 @@ class Contexts:
             secret=secret,
             tenant=namespace,
             pinned=known.id if known else None,
+            polling=polling,
         )
 
     async def open(self, run: IssueRun, repo: OrchestratedRepo, writer: RunWriter) -> RunContext:

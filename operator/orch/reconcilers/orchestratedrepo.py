@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from orch.api.conditions import set_condition
+from orch.api.conditions import find_condition, set_condition
 from orch.api.effective import policy_digest
 from orch.api.v1alpha1 import (
     IssueRun,
@@ -27,8 +27,10 @@ from orch.kube.store import Store
 from orch.policy.freezes import in_freeze
 from orch.ports import Forge, RepositoryFacts
 from orch.reconcilers.context import Contexts
+from orch.reconcilers.credential import show_checks, show_credentials
 from orch.reconcilers.index import RunIndex
 from orch.reconcilers.intake import Intake
+from orch.reconcilers.polling import Polls, pause
 from orch.reconcilers.repository_claim import RepositoryClaims
 from orch.reconcilers.totals import Totals
 from orch.runtime.reconcile import Key, Result
@@ -58,7 +60,7 @@ class OrchestratedRepoReconciler:
         self._index = index
         self._contexts = contexts
         self._claims = claims
-        self._polled: dict[Key, tuple[datetime, object]] = {}
+        self._polls = Polls()
         self._intake = Intake(runs, index, contexts.clock, contexts.audit)
         self._totals = Totals(runs, index)
 
@@ -66,7 +68,7 @@ class OrchestratedRepoReconciler:
         """Observe, decide, write status if it changed. Raises KubeError: the queue backs off."""
         repo = await self._repos.find(key.namespace, key.name)
         if repo is None:
-            self._polled.pop(key, None)
+            self._polls.forget(key)
             self._totals.forget(key)
             return Result()
         if repo.metadata.deletion_timestamp is not None:
@@ -74,7 +76,7 @@ class OrchestratedRepoReconciler:
         if FINALIZER not in repo.metadata.finalizers:
             repo = await self._repos.patch_metadata(repo, finalizers=[*repo.metadata.finalizers, FINALIZER])
         read = repo.deep_copy()
-        after = self._rest(key, repo) or await self._poll(key, repo)
+        after = self._polls.rest(key, repo, self._now()) or await self._poll(key, repo)
         self._count(repo)
         recount = await self._totals.bring_up_to_date(key, repo, self._now())
         repo.status.observed_generation = repo.metadata.generation or 0
@@ -82,49 +84,38 @@ class OrchestratedRepoReconciler:
         await self._repos.write_status(repo, read)
         return Result(requeue_after=min((time for time in (after, recount) if time is not None), default=None))
 
-    def _rest(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
-        """How long GitHub is not asked again: a run that moved is a reason to count, not to poll. None: it is time."""
-        polled, asked_for = self._polled.get(key, (None, None))
-        if polled is None or asked_for != _request(repo):
-            return None
-        rest = repo.spec.interval - (self._now() - polled)
-        return rest if rest > timedelta(0) else None
-
     async def _poll(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
-        after = await self._observe(repo)
-        self._polled[key] = (self._now(), _request(repo))
-        return after
-
-    async def _observe(self, repo: OrchestratedRepo) -> timedelta | None:
         try:
-            frozen = in_freeze(repo.spec.merge.freezes, self._now())
-            if frozen is not None and frozen.until is None:
-                text = f"the schedule of freeze {frozen.name!r} cannot be read: correct spec.merge.freezes"
-                raise PolicyDenied(Reason.INVALID_SPEC, text)
-            forge = await self._contexts.forge(repo)
-            facts = await forge.repository()
-            self._accept(repo, facts)
-            await self._claims.take(repo, facts.id)
-            set_condition(
-                repo,
-                Type.CREDENTIALS_READY,
-                True,
-                Reason.CREDENTIALS_VALID,
-                "the host accepts the credential",
-                self._now(),
-            )
-            _note_quota(repo, forge, self._now())
-            if repo.spec.suspend:
-                self._ready(repo, Reason.SUSPENDED, "suspended: no new work starts; unset spec.suspend to go on")
-                return None
-            repo.status.refused = await self._intake.take(repo, forge)
-            _note_quota(repo, forge, self._now())
-            self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
-            return repo.spec.interval
+            after = await self._observe(key, repo)
         except KubeError:
             raise
+        except RateLimited as err:
+            return self._wait(repo, err)  # it has not been looked at: the next look is due then, not in an interval
         except OrchError as err:
-            return self._refuse(repo, err)
+            after = self._refuse(repo, err)
+        self._polls.note(key, repo, self._now())
+        return after
+
+    async def _observe(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
+        frozen = in_freeze(repo.spec.merge.freezes, self._now())
+        if frozen is not None and frozen.until is None:
+            text = f"the schedule of freeze {frozen.name!r} cannot be read: correct spec.merge.freezes"
+            raise PolicyDenied(Reason.INVALID_SPEC, text)
+        forge = await self._contexts.forge(repo, polling=True)
+        facts = await forge.repository()
+        self._accept(repo, facts)
+        await self._claims.take(repo, facts.id)
+        show_credentials(repo, self._now())
+        readable = await forge.checks_readable(facts.default_branch, again=self._polls.is_asked_for(key, repo))
+        show_checks(repo, readable, self._now())
+        _note_quota(repo, forge, self._now())
+        if repo.spec.suspend:
+            self._ready(repo, Reason.SUSPENDED, "suspended: no new work starts; unset spec.suspend to go on")
+            return None
+        repo.status.refused = await self._intake.take(repo, forge)
+        _note_quota(repo, forge, self._now())
+        self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
+        return pause(key, repo.spec.interval)
 
     def _accept(self, repo: OrchestratedRepo, facts: RepositoryFacts) -> None:
         """Hold the repository against what was pinned and what runs need. Raises NeedsHuman with the next step."""
@@ -154,13 +145,17 @@ class OrchestratedRepoReconciler:
     def _refuse(self, repo: OrchestratedRepo, err: OrchError) -> timedelta:
         """Conditions and the pause after a failure. Runs of other repositories are not touched."""
         now, reason = self._now(), _reason(err)
-        if isinstance(err, RateLimited):
-            set_condition(repo, Type.READY, None, Reason.RATE_LIMITED, err.message, now)
-            return max(err.retry_at - now, timedelta(seconds=1))
         if isinstance(err, CredentialsRefused):
             set_condition(repo, Type.CREDENTIALS_READY, False, reason, err.message, now)
         set_condition(repo, Type.READY, False, reason, err.message, now)
         return max(repo.spec.interval, _BACK_OFF) if isinstance(err, NeedsHuman | PolicyDenied) else repo.spec.interval
+
+    def _wait(self, repo: OrchestratedRepo, err: RateLimited) -> timedelta:
+        """A wait within the interval is no news for people: the promise is kept, and a condition would flap."""
+        rest = max(err.retry_at - self._now(), timedelta(seconds=1))
+        if rest > repo.spec.interval or find_condition(repo, Type.READY) is None:
+            set_condition(repo, Type.READY, None, Reason.RATE_LIMITED, err.message, self._now())
+        return rest
 
     def _ready(self, repo: OrchestratedRepo, reason: Reason, message: str) -> None:
         set_condition(repo, Type.READY, True, reason, message, self._now())
@@ -197,11 +192,6 @@ class OrchestratedRepoReconciler:
 
     def _now(self) -> datetime:
         return self._contexts.clock()
-
-
-def _request(repo: OrchestratedRepo) -> object:
-    """What makes a look at GitHub due at once: a new spec, or a person who asks."""
-    return repo.metadata.generation, repo.metadata.annotations.get("orch.dev/requestedAt")
 
 
 def _reason(err: OrchError) -> str:

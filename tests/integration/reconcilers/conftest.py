@@ -105,9 +105,9 @@ class Desk:
         ]
         self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
 
-    async def look(self, namespace: str, name: str) -> Result:
+    async def look(self, namespace: str, name: str, *, later: timedelta = timedelta(hours=1)) -> Result:
         """One reconcile, when it is due; tried again as the queue would, for a young API server is not always there."""
-        self.ahead += timedelta(hours=1)
+        self.ahead += later
         while True:
             try:
                 return await self._reconciler.reconcile(Key(namespace, name))
@@ -119,6 +119,10 @@ class Desk:
         repo = await self.repos.get(namespace, name)
         found = [entry for entry in repo.status.conditions if entry.type == kind]
         return (found[0].status, found[0].reason, found[0].message) if found else ("", "", "")
+
+    def spent(self) -> int:
+        """Requests that counted against the bot's hour."""
+        return int(self.control.get("/_control/limits").json()["accounts"]["orch-bot"]["core"])
 
     def runs(self, namespace: str) -> list[str]:
         """Names of its IssueRuns."""

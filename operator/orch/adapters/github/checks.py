@@ -5,11 +5,15 @@ Check runs are made by Apps; a fine-grained personal token cannot even read them
 
 from __future__ import annotations
 
+from typing import Final
+
 from orch.adapters.github import facts, translate
 from orch.adapters.github.line import TAIL
-from orch.adapters.github.rest import Rest
+from orch.adapters.github.rest import Answer, Rest
 from orch.errors import CredentialsRefused, OrchError, RateLimited
 from orch.ports import Check, Checks, CheckState
+
+_RUNS: Final = "check runs "
 
 
 async def read_checks(rest: Rest, repository: str, sha: str) -> Checks:
@@ -17,17 +21,33 @@ async def read_checks(rest: Rest, repository: str, sha: str) -> Checks:
     commit = f"{repository}/commits/{sha}"
     try:
         statuses = await rest.pages(f"{commit}/status", within="statuses")
-        runs = await rest.unless_refused(
-            f"check runs {repository}",
-            lambda: rest.pages(f"{commit}/check-runs", within="check_runs"),
-            kinds=(CredentialsRefused,),
-        )
+        runs = await _read_runs(rest, repository, sha)
     except translate.Refused as err:
         raise translate.of_commit(err) from None
     items = statuses.read(lambda entries: [facts.status(entry) for entry in entries])
     items += runs.read(lambda entries: [facts.check_run(entry) for entry in facts.newest_runs(entries)]) if runs else []
     items.sort(key=lambda check: (check.name, check.id or 0))
     return Checks(sha, tuple(items), readable=runs is not None)
+
+
+async def may_read(rest: Rest, repository: str, branch: str, *, again: bool) -> bool:
+    """Whether check runs may be read, by the last answer. `branch` as it stands in a path."""
+    known = rest.readable.get(repository)
+    if known is None or (again and not known):
+        rest.doubt(_RUNS + repository)
+        known = await _read_runs(rest, repository, branch) is not None
+    return known
+
+
+async def _read_runs(rest: Rest, repository: str, ref: str) -> Answer | None:
+    """The check runs of a commit; None when the token may not read them."""
+    runs = await rest.unless_refused(
+        _RUNS + repository,
+        lambda: rest.pages(f"{repository}/commits/{ref}/check-runs", within="check_runs"),
+        kinds=(CredentialsRefused,),
+    )
+    rest.readable[repository] = runs is not None
+    return runs
 
 
 async def read_log(rest: Rest, repository: str, check: Check) -> str:

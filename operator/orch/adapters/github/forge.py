@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from orch.adapters.github import facts, translate
-from orch.adapters.github.checks import read_checks, read_log
+from orch.adapters.github.checks import may_read, read_checks, read_log
 from orch.adapters.github.hosts import Host
 from orch.adapters.github.rest import Answer, Rest
 from orch.adapters.github.rules import read_rules
@@ -173,6 +173,10 @@ class GitHubForge:
     async def checks(self, sha: str) -> Checks:
         """REST "Get the combined status", "List check runs for a Git reference"."""
         return await read_checks(self._rest, self._path, sha)
+
+    async def checks_readable(self, branch: str, *, again: bool) -> bool:
+        """REST "List check runs for a Git reference"."""
+        return await may_read(self._rest, self._path, _in_path(branch), again=again)
 
     async def check_log(self, check: Check) -> str:
         """REST "Download job logs for a workflow run"."""

@@ -16,6 +16,7 @@ from orch.adapters.github.forge import GitHubForge
 from orch.adapters.github.governor import Governor
 from orch.adapters.github.hosts import Host
 from orch.adapters.github.line import Timeouts
+from orch.adapters.github.pace import Urgency
 from orch.adapters.github.rest import Account, Rest
 from orch.errors import CredentialsRefused, PolicyDenied
 from orch.ports import Credential, Forge
@@ -40,7 +41,7 @@ class GitHubForges:
         self._accounts: OrderedDict[str, Account] = OrderedDict()
 
     def open(
-        self, *, host: str, repository: str, secret: Mapping[str, bytes], tenant: str, pinned: int | None
+        self, *, host: str, repository: str, secret: Mapping[str, bytes], tenant: str, pinned: int | None, polling: bool
     ) -> Forge:
         """A Forge for one repository; no request is made. Raises PolicyDenied, CredentialsRefused."""
         entry = self._hosts.get(host)
@@ -50,7 +51,8 @@ class GitHubForges:
         if not _REPOSITORY.fullmatch(repository):
             raise PolicyDenied("InvalidSpec", f"{repository[:200]!r} is no repository: write owner/name")
         token = _token(secret)
-        rest = Rest(self._account(host, entry, token), self._governor, tenant=tenant, fence=self._fence)
+        reads = Urgency.POLL if polling else Urgency.LOOK
+        rest = Rest(self._account(host, entry, token), self._governor, tenant=tenant, reads=reads, fence=self._fence)
         return GitHubForge(
             rest,
             name=host,

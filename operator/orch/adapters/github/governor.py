@@ -1,5 +1,5 @@
-"""Who is next: gives the process's threads to requests. Effects go before polling, tenants take turns, and each credential
-keeps its pace. Used by `rest`, from the event loop only.
+"""Who is next: gives the process's threads to requests. Effects go before looks and looks before polling, tenants take turns,
+and each credential keeps its pace. Used by `rest`, from the event loop only.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Final, TypeVar
 
-from orch.adapters.github.pace import Pace
-from orch.errors import RateLimited
+from orch.adapters.github.pace import Pace, Urgency
 
 T = TypeVar("T")
 THREADS: Final = 8
@@ -26,7 +24,7 @@ PATIENCE: Final = 20.0
 class _Turn:
     pace: Pace
     tenant: str
-    write: bool
+    urgency: Urgency
     granted: asyncio.Future[None] = field(repr=False)
     is_held: bool = False
 
@@ -38,13 +36,13 @@ class Governor:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="github")
         self._free = THREADS
         self._deadline, self._patience = deadline, patience
-        self._waiting: dict[bool, OrderedDict[str, list[_Turn]]] = {True: OrderedDict(), False: OrderedDict()}
+        self._waiting: dict[Urgency, OrderedDict[str, list[_Turn]]] = {urgency: OrderedDict() for urgency in Urgency}
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def run(self, work: Callable[[], T], *, pace: Pace, tenant: str, write: bool) -> T:
+    async def run(self, work: Callable[[], T], *, pace: Pace, tenant: str, urgency: Urgency) -> T:
         """Run `work` in a thread when it is its turn. Raises RateLimited without running it when that would take too long,
         TimeoutError when the answer does. A caller that is cancelled leaves its thread and its turn to the work's end."""
-        turn = await self._turn(pace, tenant, write)
+        turn = await self._turn(pace, tenant, urgency)
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         future.add_done_callback(lambda _: self._release(turn))
         async with asyncio.timeout(self._deadline):
@@ -54,15 +52,15 @@ class Governor:
         """Let the threads go as soon as their requests are over."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _turn(self, pace: Pace, tenant: str, write: bool) -> _Turn:
+    async def _turn(self, pace: Pace, tenant: str, urgency: Urgency) -> _Turn:
         refusal = pace.refusal()
         if refusal is not None:
             raise refusal
-        wait = pace.wait(write=write)
+        wait = pace.wait(urgency)
         if self._patience < wait < inf:
-            raise _come_back(wait)
-        turn = _Turn(pace, tenant, write, asyncio.get_running_loop().create_future())
-        self._waiting[write].setdefault(tenant, []).append(turn)
+            raise pace.late(urgency)
+        turn = _Turn(pace, tenant, urgency, asyncio.get_running_loop().create_future())
+        self._waiting[urgency].setdefault(tenant, []).append(turn)
         self._grant()
         try:
             async with asyncio.timeout(self._patience):
@@ -70,7 +68,7 @@ class Governor:
         except BaseException as err:
             self._drop(turn)
             if isinstance(err, TimeoutError):
-                raise _come_back(pace.wait(write=write)) from None
+                raise pace.late(urgency) from None
             raise
         return turn
 
@@ -80,28 +78,28 @@ class Governor:
         while (turn := self._next()) is not None:
             self._leave(turn)
             turn.is_held = True
-            turn.pace.begin(write=turn.write)
+            turn.pace.begin(turn.urgency)
             self._free -= 1
             turn.granted.set_result(None)
         self._set_alarm()
 
     def _next(self) -> _Turn | None:
-        """The first write that may go; else, when a thread is left for the next write, the first read."""
-        for write, needed in ((True, 1), (False, 2)):
-            if self._free >= needed:
-                for turn in self._firsts(write):
-                    if turn.pace.wait(write=write) <= 0:
-                        self._waiting[write].move_to_end(turn.tenant)
+        """The most urgent that may go. Effects find a thread free, whatever reads there are."""
+        for urgency in Urgency:
+            if self._free > (0 if urgency is Urgency.EFFECT else 1):
+                for turn in self._firsts(urgency):
+                    if turn.pace.wait(urgency) <= 0:
+                        self._waiting[urgency].move_to_end(turn.tenant)
                         return turn
         return None
 
-    def _firsts(self, write: bool) -> Iterator[_Turn]:
+    def _firsts(self, urgency: Urgency) -> Iterator[_Turn]:
         """The waiting, the tenant that was served longest ago first. One whose credential rests holds up nobody else."""
-        for turns in list(self._waiting[write].values()):
+        for turns in list(self._waiting[urgency].values()):
             yield from [turn for turn in turns if not turn.granted.done()]  # a caller may just have given up
 
     def _refuse_closed(self) -> None:
-        for turn in [turn for write in (True, False) for turn in self._firsts(write)]:
+        for turn in [turn for urgency in Urgency for turn in self._firsts(urgency)]:
             refusal = turn.pace.refusal()
             if refusal is not None:
                 self._leave(turn)
@@ -109,7 +107,7 @@ class Governor:
 
     def _release(self, turn: _Turn) -> None:
         turn.is_held = False
-        turn.pace.end(write=turn.write)
+        turn.pace.end(turn.urgency)
         self._free += 1
         self._grant()
 
@@ -121,24 +119,17 @@ class Governor:
             self._leave(turn)
 
     def _leave(self, turn: _Turn) -> None:
-        turns = self._waiting[turn.write].get(turn.tenant, [])
+        turns = self._waiting[turn.urgency].get(turn.tenant, [])
         if turn in turns:
             turns.remove(turn)
         if not turns:
-            self._waiting[turn.write].pop(turn.tenant, None)
+            self._waiting[turn.urgency].pop(turn.tenant, None)
 
     def _set_alarm(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        waits = [turn.pace.wait(write=write) for write in (True, False) for turn in self._firsts(write)]
+        waits = [turn.pace.wait(urgency) for urgency in Urgency for turn in self._firsts(urgency)]
         soonest = min((wait for wait in waits if 0 < wait < self._patience), default=None)
         if soonest is not None:
             self._alarm = asyncio.get_running_loop().call_later(soonest, self._grant)
-
-
-def _come_back(wait: float) -> RateLimited:
-    """What a caller is told whose turn did not come. An endless wait is one for a write under way: a second is fair."""
-    seconds = max(wait, 1.0) if wait < inf else 1.0
-    text = "more requests wait than GitHub takes from one account: coming back later"
-    return RateLimited(text, retry_at=datetime.now(UTC) + timedelta(seconds=seconds))

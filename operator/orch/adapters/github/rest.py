@@ -26,7 +26,7 @@ from orch.adapters.github.etags import Kept
 from orch.adapters.github.governor import Governor
 from orch.adapters.github.hosts import Host
 from orch.adapters.github.line import Line, Reply, Timeouts, was_never_sent
-from orch.adapters.github.pace import Pace
+from orch.adapters.github.pace import Pace, Urgency
 from orch.errors import CredentialsRefused, NotFound, OrchError, Terminal
 from orch.failpoints import Moment, failpoint
 from orch.ports import RateLimit
@@ -54,6 +54,8 @@ class Account:
         self.refused: OrderedDict[str, float] = OrderedDict()
         self.seen: set[int] = set()
         """Ids of repositories that are known to have a commit."""
+        self.readable: dict[str, bool] = {}
+        """Whether check runs may be read, by repository, as the last answer said."""
         self._open_line = partial(Line, name, host, token, timeouts)
         self._idle: list[Line] = []
 
@@ -73,7 +75,10 @@ class Account:
         limited = translate.rate_limit(reply.status, reply.headers, reply.text, now=datetime.now(UTC))
         if limited is not None:
             self.pace.close(limited.retry_at)
-        self.quota = translate.quota(reply.headers) or self.quota
+        told = translate.quota(reply.headers)
+        if told is not None:
+            self.quota = told
+            self.pace.observe(told, translate.until_reset(reply.headers))
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -98,11 +103,14 @@ class Answer:
 
 
 class Rest:
-    """One credential, for one tenant. `fence` is called in the thread just before a write leaves, and may raise."""
+    """One credential, for one tenant. `reads`: how urgent they are. `fence` is called in the thread just before a write
+    leaves, and may raise."""
 
-    def __init__(self, account: Account, governor: Governor, *, tenant: str, fence: Callable[[], None]) -> None:
+    def __init__(
+        self, account: Account, governor: Governor, *, tenant: str, reads: Urgency, fence: Callable[[], None]
+    ) -> None:
         self._account, self._governor = account, governor
-        self._tenant, self._fence = tenant, fence
+        self._tenant, self._reads, self._fence = tenant, reads, fence
 
     @property
     def quota(self) -> RateLimit | None:
@@ -113,6 +121,11 @@ class Rest:
     def seen(self) -> set[int]:
         """Ids of repositories that are known to have a commit."""
         return self._account.seen
+
+    @property
+    def readable(self) -> dict[str, bool]:
+        """Whether check runs may be read, by repository, as the last answer said."""
+        return self._account.readable
 
     async def get(self, path: str, **query: object) -> Answer:
         """A conditional read: unchanged, it costs no quota. Raises NotFound, RateLimited, Transient, CredentialsRefused."""
@@ -146,7 +159,7 @@ class Rest:
             failpoint(act, Moment.BEFORE)
             return self._exchange(verb, path, {}, {}, body, act=act)
 
-        reply = await self._turn(send, what, write=True)
+        reply = await self._turn(send, what, Urgency.EFFECT)
         failpoint(act, Moment.ANSWERED)
         return Answer(what, _decoded(reply.text, what, write=True), is_write=True)
 
@@ -154,7 +167,7 @@ class Rest:
         """A GraphQL query, for what REST does not tell. It is a read, though GitHub wants it by POST; it has no ETag and a
         quota of its own. Raises as `get` does; NotFound also for an answer with errors, which is how GitHub says it."""
         body = {"query": query, "variables": variables}
-        reply = await self._turn(lambda: self._exchange("POST", url, {}, {}, body), "POST /graphql", write=False)
+        reply = await self._turn(lambda: self._exchange("POST", url, {}, {}, body), "POST /graphql", self._reads)
         answer = Answer("POST /graphql", _decoded(reply.text, "POST /graphql", write=False))
         if answer.read(lambda document: document.get("errors")):
             raise NotFound("NotFound", "POST /graphql: not there, or not visible with this token")
@@ -174,7 +187,7 @@ class Rest:
             except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as err:
                 raise translate.broken(f"GET {path}", err, write=False, never_sent=True) from None
 
-        reply = await self._turn(fetch, f"GET {path}", write=False)
+        reply = await self._turn(fetch, f"GET {path}", self._reads)
         return _ESCAPES.sub("", reply.text)
 
     async def unless_refused(
@@ -196,12 +209,17 @@ class Rest:
             self._account.refused.popitem(last=False)
         return None
 
+    def doubt(self, what: str) -> None:
+        """Ask anew the next time, although it was refused a moment ago."""
+        self._account.refused.pop(what, None)
+
     async def _conditional(self, path: str, query: Mapping[str, object]) -> Reply:
         """The answer, the kept one if it still holds; the Link of the newer one wins."""
         address = f"{path}?{sorted((key, str(value)) for key, value in query.items())}"
         known = self._account.kept.find(self._account.key, address)
         headers = {"If-None-Match": known.headers["etag"]} if known else {}
-        reply = await self._turn(lambda: self._exchange("GET", path, query, headers, None), f"GET {path}", write=False)
+        ask = partial(self._exchange, "GET", path, query, headers, None)
+        reply = await self._turn(ask, f"GET {path}", self._reads)
         if reply.status != HTTPStatus.NOT_MODIFIED:
             self._account.kept.put(self._account.key, address, reply)
             return reply
@@ -209,9 +227,10 @@ class Rest:
             raise translate.unreadable(f"GET {path}", write=False)
         return Reply(reply.status, {**known.headers, **_links(reply)}, known.text)
 
-    async def _turn(self, work: Callable[[], Reply], what: str, *, write: bool) -> Reply:
+    async def _turn(self, work: Callable[[], Reply], what: str, urgency: Urgency) -> Reply:
+        write = urgency is Urgency.EFFECT
         try:
-            reply = await self._governor.run(work, pace=self._account.pace, tenant=self._tenant, write=write)
+            reply = await self._governor.run(work, pace=self._account.pace, tenant=self._tenant, urgency=urgency)
         except TimeoutError:
             raise translate.late(what, write=write) from None
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status == HTTPStatus.NOT_MODIFIED:

@@ -79,14 +79,14 @@ def rate_limit(status: int, headers: Headers, body: str, *, now: datetime) -> Ra
     if (after := headers.get("retry-after")) is not None:
         return RateLimited("GitHub asks to wait (secondary rate limit)", retry_at=now + _seconds(after))
     if headers.get("x-ratelimit-remaining") == "0":
-        return RateLimited("the token's hourly quota at GitHub is used up", retry_at=_reset(headers, now))
+        return RateLimited("the token's hourly quota at GitHub is used up", retry_at=now + until_reset(headers))
     if status == HTTPStatus.TOO_MANY_REQUESTS or "rate limit" in _words(body).lower():
         return RateLimited("GitHub asks to wait (rate limit)", retry_at=now + _UNTOLD_WAIT)
     return None
 
 
 def quota(headers: Headers) -> RateLimit | None:
-    """The core quota as the answer tells it. Its reset is GitHub's own time: it is shown, never waited for."""
+    """The core quota as the answer tells it. Its reset is GitHub's own time: it is shown; `until_reset` is waited for."""
     if headers.get("x-ratelimit-resource", "core") != "core":
         return None
     try:
@@ -179,15 +179,15 @@ def _detail(entry: Any) -> str:
     return str(entry.get("message") or " ".join(str(entry[key]) for key in ("field", "code") if entry.get(key)))
 
 
-def _reset(headers: Headers, now: datetime) -> datetime:
-    """The quota's reset on our clock: as far from now as it is from the answer's Date."""
+def until_reset(headers: Headers) -> timedelta:
+    """How long until the quota's reset, by the answer's own Date: our clock may be another one."""
     try:
         reset = datetime.fromtimestamp(float(headers.get("x-ratelimit-reset", "")), UTC)
         said = parsedate_to_datetime(headers.get("date", ""))
         wait = reset - (said if said.tzinfo else said.replace(tzinfo=UTC))
     except (ValueError, OverflowError, OSError, TypeError):
         wait = _UNTOLD_WAIT
-    return now + min(max(wait, timedelta(seconds=1)), _LONGEST_WAIT)
+    return min(max(wait, timedelta(seconds=1)), _LONGEST_WAIT)
 
 
 def _seconds(text: str) -> timedelta:

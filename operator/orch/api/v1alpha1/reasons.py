@@ -27,6 +27,10 @@ class OrchestratedRepoCondition(Documented):
 
     READY = "Ready", "Whether runs can start: the repository is there, the credential works, nothing is stalled."
     CREDENTIALS_READY = "CredentialsReady", "Whether the Secret holds a credential that the host accepts."
+    CHECKS_READABLE = (
+        "ChecksReadable",
+        "Whether the credential may read check runs, which GitHub Actions and other Apps make. Else only commit statuses count.",
+    )
 
 
 class OrchestratedRepoReason(Documented):
@@ -43,6 +47,12 @@ class OrchestratedRepoReason(Documented):
     FORBIDDEN = (
         "Forbidden",
         "The token lacks a permission (403). The message names what was tried; grant it to the token.",
+    )
+    CHECK_RUNS_READABLE = "CheckRunsReadable", "The credential reads check runs and commit statuses. Nothing to do."
+    CHECK_RUNS_REFUSED = (
+        "CheckRunsRefused",
+        "The token may not read check runs (403). Use a GitHub App with Checks (read), or a classic token with the scope "
+        "repo; a fine-grained token cannot get the permission. orch asks again when a run reads checks, or a person asks.",
     )
     REPOSITORY_NOT_FOUND = (
         "RepositoryNotFound",

@@ -162,7 +162,9 @@ def forges(host: Host) -> Iterator[GitHubForges]:
 def open_forge(forges: GitHubForges, world: World) -> MakeForge:
     def make(token: str = TOKENS["orch-bot"], repository: str = "octo/demo", tenant: str = "team") -> Forge:
         secret, pinned = {"token": token.encode()}, world.id_of(repository)
-        return forges.open(host="git.example", repository=repository, secret=secret, tenant=tenant, pinned=pinned)
+        return forges.open(
+            host="git.example", repository=repository, secret=secret, tenant=tenant, pinned=pinned, polling=False
+        )
 
     return make
 

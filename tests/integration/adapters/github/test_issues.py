@@ -139,7 +139,7 @@ async def test_a_pull_request_is_no_issue(forge: Forge, world: World) -> None:
 )
 def test_a_secret_without_a_token_is_refused(forges: GitHubForges, secret: dict[str, bytes], text: str) -> None:
     with pytest.raises(CredentialsRefused, match=text) as caught:
-        forges.open(host="git.example", repository="octo/demo", secret=secret, tenant="team", pinned=1)
+        forges.open(host="git.example", repository="octo/demo", secret=secret, tenant="team", pinned=1, polling=False)
     assert caught.value.reason == "CredentialsMissing"
 
 
@@ -153,6 +153,7 @@ def test_hosts_and_names_are_checked(forges: GitHubForges, asked: dict[str, Any]
                 "secret": {"token": b"x"},
                 "tenant": "t",
                 "pinned": 1,
+                "polling": False,
                 **asked,
             }
         )

@@ -57,7 +57,9 @@ async def test_nothing_is_written_when_nobody_has_the_name(forge: Forge, world: 
 
 async def test_nothing_is_written_before_the_repository_was_seen(forges: GitHubForges, world: World) -> None:
     secret = {"token": b"ghp_bot_value"}
-    forge = forges.open(host="git.example", repository="octo/demo", secret=secret, tenant="t", pinned=None)
+    forge = forges.open(
+        host="git.example", repository="octo/demo", secret=secret, tenant="t", pinned=None, polling=True
+    )
     assert (await forge.repository()).id == world.id_of("octo/demo")
     with pytest.raises(WrongRepository, match="never seen"):
         await forge.create_comment(1, "mine")

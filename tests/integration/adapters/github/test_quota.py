@@ -116,7 +116,12 @@ async def test_many_at_once_never_mix(open_forge: MakeForge, world: World) -> No
 
 async def test_writes_of_one_credential_keep_their_distance(host: Host, world: World) -> None:
     slow = GitHubForges({"git.example": host.model_copy(update={"write_interval": 0.2})})
-    open_slow = {"host": "git.example", "secret": {"token": b"ghp_bot_value"}, "pinned": world.id_of("octo/demo")}
+    open_slow = {
+        "host": "git.example",
+        "secret": {"token": b"ghp_bot_value"},
+        "pinned": world.id_of("octo/demo"),
+        "polling": False,
+    }
     forges = [slow.open(repository="octo/demo", tenant=tenant, **open_slow) for tenant in ("a", "b", "c")]  # type: ignore[arg-type]
     loop = asyncio.get_running_loop()
     started = loop.time()

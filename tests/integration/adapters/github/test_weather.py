@@ -94,7 +94,9 @@ async def test_what_never_left_may_be_repeated(host: Host) -> None:
         taken.bind(("127.0.0.1", 0))  # nobody listens there
         gone = host.model_copy(update={"api_url": f"http://127.0.0.1:{taken.getsockname()[1]}"})
         forges = GitHubForges({"git.example": gone})
-        forge = forges.open(host="git.example", repository="octo/demo", secret={"token": b"x"}, tenant="t", pinned=1)
+        forge = forges.open(
+            host="git.example", repository="octo/demo", secret={"token": b"x"}, tenant="t", pinned=1, polling=False
+        )
         with pytest.raises(Transient) as caught:
             await forge.create_comment(1, "x")
         assert not isinstance(caught.value, Ambiguous)
@@ -107,7 +109,9 @@ async def test_a_private_address_is_refused_before_anything_is_sent(host: Host, 
         update={"api_url": f"http://localhost:{port}", "git_url": "https://git.invalid", "allow_private": False}
     )
     forges = GitHubForges({"git.example": named})
-    forge = forges.open(host="git.example", repository="octo/demo", secret={"token": b"x"}, tenant="t", pinned=1)
+    forge = forges.open(
+        host="git.example", repository="octo/demo", secret={"token": b"x"}, tenant="t", pinned=1, polling=False
+    )
     with pytest.raises(PolicyDenied, match="private address"):
         await forge.get_issue(1)
     forges.close()
@@ -171,10 +175,24 @@ async def test_a_closed_credential_sends_nothing(forge: Forge, open_forge: MakeF
     assert (await open_forge("ghp_alice_value").get_issue(1)).number == 1  # another account is not held back
 
 
-async def test_the_hour_is_over(forge: Forge, world: World) -> None:
-    world.limits(primary_per_hour=2)
+async def test_the_last_requests_of_the_hour_are_kept_and_none_is_refused(forge: Forge, world: World) -> None:
+    world.limits(primary_per_hour=20)
+    for number in (1, 2, 3, 1, 2):
+        await forge.get_issue(number)
+    world.limits(primary_per_hour=4)  # three were counted, the rest was unchanged
+    await forge.comments(1)
+    with pytest.raises(RateLimited) as caught:
+        await forge.get_issue(3)
+    assert timedelta(minutes=58) < caught.value.retry_at - datetime.now(UTC) <= timedelta(minutes=61)
+    assert "quota" in caught.value.message
+    assert {entry["status"] for entry in world.journal(account="orch-bot")} == {200, 304}
+
+
+async def test_the_hour_was_used_up_by_somebody_else(forge: Forge, world: World) -> None:
+    world.limits(primary_per_hour=20)
     await forge.get_issue(1)
-    await forge.get_issue(2)
+    world.limits(primary_per_hour=2)
+    assert world.as_("orch-bot").get(f"{DEMO}/issues/2").status_code == 200
     with pytest.raises(RateLimited) as caught:
         await forge.get_issue(3)
     assert timedelta(minutes=58) < caught.value.retry_at - datetime.now(UTC) <= timedelta(minutes=61)
@@ -187,7 +205,9 @@ async def test_a_fence_that_closes_keeps_writes_from_leaving(host: Host, world: 
 
     forges = GitHubForges({"git.example": host}, fence=fence)
     secret, pinned = {"token": TOKEN.encode()}, world.id_of("octo/demo")
-    forge = forges.open(host="git.example", repository="octo/demo", secret=secret, tenant="t", pinned=pinned)
+    forge = forges.open(
+        host="git.example", repository="octo/demo", secret=secret, tenant="t", pinned=pinned, polling=False
+    )
     assert (await forge.get_issue(1)).number == 1
     with pytest.raises(Transient) as caught:
         await forge.create_comment(1, "x")

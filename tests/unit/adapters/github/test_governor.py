@@ -12,10 +12,12 @@ import pytest
 
 from orch.adapters.github.governor import THREADS, Governor
 from orch.adapters.github.hosts import Host
-from orch.adapters.github.pace import Pace, Window
+from orch.adapters.github.pace import Bucket, Pace, Quota, Urgency, Window
 from orch.errors import RateLimited
+from orch.ports import RateLimit
 
 URL = "https://git.example"
+EFFECT, LOOK, POLL = Urgency
 
 
 class Clock:
@@ -32,48 +34,122 @@ def pace(clock: Callable[[], float] | None = None, **host: float) -> Pace:
 
 
 def test_a_window_slides() -> None:
-    window = Window(60, 10)
-    window.add(0, 6)
-    window.add(30, 4)
-    assert window.wait(31, 1) == 29
-    assert window.wait(31, 7) == 59
-    assert window.wait(31, 1, spare=6) == 59
-    assert window.wait(60, 6) == 0
+    window = Window(60, 3)
+    for moment in (0, 10, 20):
+        window.add(moment)
+    assert window.wait(30) == 30
+    assert window.wait(60) == 0
+    window.add(60)
+    assert window.wait(61) == 9
+
+
+def test_half_of_an_unknown_past_is_presumed_and_passes() -> None:
+    window = Window(3600, 500)
+    window.presume(0)
+    for _ in range(250):
+        assert window.wait(1) == 0
+        window.add(1)
+    assert window.wait(1) == pytest.approx(3600 / 251 - 1)
+    assert window.wait(3600) == 0
 
 
 def test_writes_are_serial_and_apart() -> None:
     clock = Clock()
     mine = pace(clock, write_interval=1.0)
-    assert mine.wait(write=True) == 0
-    mine.begin(write=True)
-    assert mine.wait(write=True) == math.inf
-    assert mine.wait(write=False) == 0
-    mine.end(write=True)
-    assert mine.wait(write=True) == 1.0
+    assert mine.wait(EFFECT) == 0
+    mine.begin(EFFECT)
+    assert mine.wait(EFFECT) == math.inf
+    assert mine.wait(LOOK) == 0
+    mine.end(EFFECT)
+    assert mine.wait(EFFECT) == 1.0
     clock.now += 1.0
-    assert mine.wait(write=True) == 0
+    assert mine.wait(EFFECT) == 0
 
 
 def test_content_has_a_minute_and_an_hour() -> None:
     clock = Clock()
     mine = pace(clock, content_per_minute=2, content_per_hour=3)
+    clock.now += 3600
     for _ in range(2):
-        mine.begin(write=True)
-        mine.end(write=True)
-    assert mine.wait(write=True) == 60
+        mine.begin(EFFECT)
+        mine.end(EFFECT)
+    assert mine.wait(EFFECT) == 60
     clock.now += 60
-    mine.begin(write=True)
-    mine.end(write=True)
-    assert mine.wait(write=True) == 3540
+    mine.begin(EFFECT)
+    mine.end(EFFECT)
+    assert mine.wait(EFFECT) == 3540
 
 
-def test_reads_leave_points_for_writes() -> None:
-    mine = pace(Clock(), points_per_minute=100)
-    for _ in range(50):
-        assert mine.wait(write=False) == 0
-        mine.begin(write=False)
-    assert mine.wait(write=False) == 60
-    assert mine.wait(write=True) == 0
+def test_reads_leave_points_for_what_is_more_urgent() -> None:
+    mine = pace(Clock(), points_per_minute=900)
+    while mine.wait(POLL) == 0:
+        mine.begin(POLL)
+    assert mine.wait(LOOK) == 0
+    while mine.wait(LOOK) == 0:
+        mine.begin(LOOK)
+    for _ in range(2):
+        assert mine.wait(EFFECT) == 0
+        mine.begin(EFFECT)
+        mine.end(EFFECT)
+
+
+@pytest.mark.parametrize("urgencies", [(LOOK,), (EFFECT,), (POLL, LOOK, EFFECT)])
+def test_no_minute_is_overrun_even_if_its_process_starts_anew_twice(urgencies: tuple[Urgency, ...]) -> None:
+    """Whoever asks as fast as it can, in processes that know nothing of each other, gets at most 900 points a minute."""
+    clock, sent = Clock(), list[tuple[float, int]]()
+    content = {"content_per_minute": 10_000, "content_per_hour": 100_000}
+    mine = pace(clock, **content)
+    began = clock.now
+    while clock.now < began + 180:
+        if clock.now - began in (70, 75):
+            mine = pace(clock, **content)
+        for urgency in urgencies:
+            while mine.wait(urgency) == 0:
+                mine.begin(urgency)
+                mine.end(urgency)
+                sent.append((clock.now, 5 if urgency is EFFECT else 1))
+        clock.now += 0.25
+    for start, _ in sent:
+        assert sum(points for moment, points in sent if start <= moment < start + 60) <= 900
+    assert sum(points for _, points in sent) > 3 * 700
+
+
+def told(remaining: int, reset: int = 3600) -> RateLimit:
+    return RateLimit(5000, remaining, datetime.fromtimestamp(1_000_000 + reset, UTC))
+
+
+def test_the_hour_is_kept_for_effects() -> None:
+    clock = Clock()
+    mine = pace(clock)
+    assert mine.wait(POLL) == 0, "nothing is known"
+    mine.observe(told(400), timedelta(minutes=10))
+    assert (mine.wait(POLL), mine.wait(LOOK), mine.wait(EFFECT)) == (600, 0, 0)
+    mine.observe(told(200), timedelta(minutes=10))
+    assert (mine.wait(LOOK), mine.wait(EFFECT)) == (600, 0)
+    mine.observe(told(1), timedelta(minutes=10))
+    assert mine.wait(EFFECT) == 0
+    mine.begin(LOOK)
+    assert mine.wait(EFFECT) == 600, "one is under way, and may be the last"
+    mine.end(LOOK)
+    clock.now += 600
+    assert mine.wait(POLL) == 0, "another hour"
+
+
+def test_answers_that_come_late_do_not_give_quota_back() -> None:
+    quota = Quota()
+    quota.observe(0, told(10), timedelta(hours=1))
+    quota.observe(1, told(12), timedelta(hours=1))
+    assert quota.wait(1, under_way=0, kept=0.0022) == 3599
+    quota.observe(2, told(5000, reset=7200), timedelta(hours=1))
+    quota.observe(3, told(9), timedelta(hours=1))
+    assert quota.wait(3, under_way=0, kept=0.5) == 0
+
+
+def test_points_come_back_steadily() -> None:
+    bucket = Bucket(900)
+    bucket.spend(0, 45)
+    assert bucket.wait(0, 5, kept=0.0) == pytest.approx(5 / 12.75)
+    assert bucket.wait(0, 500, kept=1.0) == pytest.approx(45 / 12.75), "a whole burst is enough"
 
 
 def test_a_wait_is_not_made_shorter_by_a_later_answer() -> None:
@@ -114,35 +190,36 @@ async def started(work: Work, count: int) -> None:
     await asyncio.to_thread(work.wait, count)
 
 
-async def test_effects_go_before_polling_and_tenants_take_turns() -> None:
+async def test_effects_go_before_looks_and_polling_and_tenants_take_turns() -> None:
     governor, work = Governor(deadline=30), Work()
 
-    def ask(name: str, tenant: str, *, write: bool = False, holds: bool = False) -> asyncio.Task[str]:
-        return asyncio.create_task(governor.run(work.job(name, holds=holds), pace=pace(), tenant=tenant, write=write))
+    def ask(name: str, tenant: str, *, urgency: Urgency = POLL, holds: bool = False) -> asyncio.Task[str]:
+        work_of = governor.run(work.job(name, holds=holds), pace=pace(), tenant=tenant, urgency=urgency)
+        return asyncio.create_task(work_of)
 
     held = [ask("held", "a", holds=True) for _ in range(THREADS - 1)]
-    held.append(ask("held", "a", write=True, holds=True))
+    held.append(ask("held", "a", urgency=EFFECT, holds=True))
     await started(work, THREADS)
     queued = [ask(f"a{number}", "a") for number in range(3)] + [ask("b0", "b"), ask("c0", "c")]
-    queued.append(ask("effect", "c", write=True))
+    queued += [ask("look", "b", urgency=LOOK), ask("effect", "c", urgency=EFFECT)]
     await asyncio.sleep(0)
     assert len(work.began) == THREADS
     work.gate.set()
     await asyncio.gather(*held, *queued)
     order = work.began[THREADS:]
-    assert order[0] == "effect"
-    assert set(order[1:4]) == {"a0", "b0", "c0"}
+    assert order[:2] == ["effect", "look"]
+    assert set(order[2:5]) == {"a0", "b0", "c0"}
     governor.close()
 
 
 async def test_reads_never_take_the_last_thread() -> None:
     governor, work = Governor(deadline=30), Work()
     slow = [
-        asyncio.create_task(governor.run(work.job("slow", holds=True), pace=pace(), tenant="a", write=False))
+        asyncio.create_task(governor.run(work.job("slow", holds=True), pace=pace(), tenant="a", urgency=LOOK))
         for _ in range(THREADS + 5)
     ]
     await started(work, THREADS - 1)
-    assert await governor.run(work.job("effect"), pace=pace(), tenant="b", write=True) == "effect"
+    assert await governor.run(work.job("effect"), pace=pace(), tenant="b", urgency=EFFECT) == "effect"
     assert work.began.count("slow") == THREADS - 1
     work.gate.set()
     await asyncio.gather(*slow)
@@ -151,9 +228,9 @@ async def test_reads_never_take_the_last_thread() -> None:
 
 async def test_a_write_waits_for_the_one_before_even_if_nobody_waits_for_that() -> None:
     governor, work, mine = Governor(deadline=30), Work(), pace()
-    first = asyncio.create_task(governor.run(work.job("first", holds=True), pace=mine, tenant="a", write=True))
+    first = asyncio.create_task(governor.run(work.job("first", holds=True), pace=mine, tenant="a", urgency=EFFECT))
     await started(work, 1)
-    second = asyncio.create_task(governor.run(work.job("second"), pace=mine, tenant="a", write=True))
+    second = asyncio.create_task(governor.run(work.job("second"), pace=mine, tenant="a", urgency=EFFECT))
     first.cancel()
     await asyncio.sleep(0)
     assert work.began == ["first"]
@@ -166,12 +243,12 @@ async def test_a_write_waits_for_the_one_before_even_if_nobody_waits_for_that() 
 
 async def test_who_gives_up_leaves_the_queue() -> None:
     governor, work, mine = Governor(deadline=30), Work(), pace()
-    first = asyncio.create_task(governor.run(work.job("first", holds=True), pace=mine, tenant="a", write=True))
+    first = asyncio.create_task(governor.run(work.job("first", holds=True), pace=mine, tenant="a", urgency=EFFECT))
     await started(work, 1)
-    second = asyncio.create_task(governor.run(work.job("second"), pace=mine, tenant="a", write=True))
+    second = asyncio.create_task(governor.run(work.job("second"), pace=mine, tenant="a", urgency=EFFECT))
     await asyncio.sleep(0)
     second.cancel()
-    third = asyncio.create_task(governor.run(work.job("third"), pace=mine, tenant="a", write=True))
+    third = asyncio.create_task(governor.run(work.job("third"), pace=mine, tenant="a", urgency=EFFECT))
     work.gate.set()
     await asyncio.gather(first, third)
     assert work.began == ["first", "third"]
@@ -181,29 +258,29 @@ async def test_who_gives_up_leaves_the_queue() -> None:
 async def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
     governor, work = Governor(deadline=0.05), Work()
     with pytest.raises(TimeoutError):
-        await governor.run(work.job("slow", holds=True), pace=pace(), tenant="a", write=False)
+        await governor.run(work.job("slow", holds=True), pace=pace(), tenant="a", urgency=LOOK)
     work.gate.set()
     governor.close()
 
 
 async def test_patience_ends_with_a_time_to_come_back() -> None:
     governor, work, mine = Governor(deadline=30, patience=0.05), Work(), pace()
-    first = asyncio.create_task(governor.run(work.job("first", holds=True), pace=mine, tenant="a", write=True))
+    first = asyncio.create_task(governor.run(work.job("first", holds=True), pace=mine, tenant="a", urgency=EFFECT))
     await started(work, 1)
     with pytest.raises(RateLimited):
-        await governor.run(work.job("second"), pace=mine, tenant="a", write=True)
+        await governor.run(work.job("second"), pace=mine, tenant="a", urgency=EFFECT)
     work.gate.set()
     await first
     assert work.began == ["first"]
-    assert await governor.run(work.job("third"), pace=mine, tenant="a", write=True) == "third"
+    assert await governor.run(work.job("third"), pace=mine, tenant="a", urgency=EFFECT) == "third"
     governor.close()
 
 
 async def test_a_full_hour_is_told_at_once() -> None:
-    governor, mine = Governor(deadline=30), pace(content_per_hour=1)
-    assert await governor.run(lambda: 1, pace=mine, tenant="a", write=True) == 1
+    governor, mine = Governor(deadline=30), pace(content_per_hour=1)  # half of one is none
+    assert await governor.run(lambda: 1, pace=mine, tenant="a", urgency=EFFECT) == 1
     with pytest.raises(RateLimited) as caught:
-        await governor.run(lambda: 2, pace=mine, tenant="a", write=True)
+        await governor.run(lambda: 2, pace=mine, tenant="a", urgency=EFFECT)
     assert caught.value.retry_at - datetime.now(UTC) > timedelta(minutes=59)
     governor.close()
 
@@ -215,12 +292,12 @@ async def test_those_who_wait_are_refused_when_the_credential_closes() -> None:
         assert gate.wait(30)
         mine.close(datetime.now(UTC) + timedelta(hours=1))
 
-    first = asyncio.create_task(governor.run(told_to_wait, pace=mine, tenant="a", write=True))
-    second = asyncio.create_task(governor.run(lambda: None, pace=mine, tenant="b", write=True))
+    first = asyncio.create_task(governor.run(told_to_wait, pace=mine, tenant="a", urgency=EFFECT))
+    second = asyncio.create_task(governor.run(lambda: None, pace=mine, tenant="b", urgency=EFFECT))
     await asyncio.sleep(0)
     gate.set()
     await first
     with pytest.raises(RateLimited):
         await second
-    assert await governor.run(lambda: 3, pace=pace(), tenant="b", write=True) == 3
+    assert await governor.run(lambda: 3, pace=pace(), tenant="b", urgency=EFFECT) == 3
     governor.close()

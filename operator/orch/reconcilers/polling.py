@@ -1,0 +1,55 @@
+"""When a repository's host is asked for new work: once in each `spec.interval`, not all repositories in the same second.
+
+Used by the OrchestratedRepo reconciler, which is woken far more often: to count runs that moved, it needs no poll.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from orch.api.v1alpha1 import OrchestratedRepo
+from orch.runtime.reconcile import Key
+
+_SPREAD: Final = 0.2
+"""The part of the interval that a poll may come early."""
+
+
+class Polls:
+    """The last poll of each repository. A new process has none: each repository is due then, and the pace spreads them."""
+
+    def __init__(self) -> None:
+        self._polled: dict[Key, tuple[datetime, object]] = {}
+
+    def rest(self, key: Key, repo: OrchestratedRepo, now: datetime) -> timedelta | None:
+        """How long the host is not asked again; None: it is time."""
+        polled, asked_for = self._polled.get(key, (None, None))
+        if polled is None or asked_for != _request(repo):
+            return None
+        rest = pause(key, repo.spec.interval) - (now - polled)
+        return rest if rest > timedelta(0) else None
+
+    def is_asked_for(self, key: Key, repo: OrchestratedRepo) -> bool:
+        """Whether a person wants this look: a new spec, or the annotation that asks."""
+        return key in self._polled and self._polled[key][1] != _request(repo)
+
+    def note(self, key: Key, repo: OrchestratedRepo, now: datetime) -> None:
+        """The host was asked."""
+        self._polled[key] = (now, _request(repo))
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._polled.pop(key, None)
+
+
+def pause(key: Key, interval: timedelta) -> timedelta:
+    """From one poll to the next: up to a fifth less than the interval, by the key, so that polls which began together
+    drift apart. Never more: the interval is a promise."""
+    share = int.from_bytes(sha256(str(key).encode()).digest()[:4]) / 2**32
+    return interval * (1 - _SPREAD * share)
+
+
+def _request(repo: OrchestratedRepo) -> object:
+    """What makes a look at the host due at once."""
+    return repo.metadata.generation, repo.metadata.annotations.get("orch.dev/requestedAt")
