@@ -8,7 +8,7 @@ PYTEST := $(VENV) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-unit test-integration test-e2e lint generate bench lock clean
+.PHONY: help setup demo demo-down test test-unit test-integration test-e2e lint generate bench plugin lock clean
 
 # the real services instead of the stand-ins: make demo REPO=owner/name ISSUE=n
 export REPO ISSUE
@@ -50,6 +50,9 @@ generate: setup ## Write what is generated from the code: CRDs, reference
 
 bench: setup ## Measure; ONLY=id for one figure
 	@$(VENV) tests/bench/run.py $(ONLY)
+
+plugin: setup ## kubectl orch as one archive in dist/, and its krew manifest; ADDRESS=where it will be downloaded from
+	@$(VENV) hack/plugin.py $(if $(ADDRESS),--address $(ADDRESS))
 
 lock: ## Pin the dependencies of pyproject.toml anew (needs network)
 	@$(PYTHON) hack/setup.py lock

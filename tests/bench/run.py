@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.bench import (  # noqa: E402
     burst,
+    cli,
     events,
     failover,
     growth,
@@ -37,10 +38,12 @@ BENCHES = {
     "burst": burst.created,
     "labelled": burst.labelled,
     "failover": failover.measure,
+    "cli-start": cli.measure,
 }
 RESULTS = ROOT / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 NOTES = {
+    "cli-start": "median of 20 starts, each a process. Verbs on a cluster load the Kubernetes client and the API's models besides",
     "one-run": "one issue of the demo's project, label to merge, policy Autonomous. What holds its own seconds back: the project's "
     "lint and tests, which the sandbox runs before and after the change (about 2 s), and up to 1 s until the next look at the checks",
     "stress-50": "50 issues in 5 repositories at once, with right, wrong-then-right and never-right models. Writes hold Events and "
