@@ -10,6 +10,7 @@ from typing import Final
 
 from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
 from orch.kube.client import Kube
+from orch.kube.errors import Conflict
 from orch.kube.secrets import read_secret
 from orch.kube.store import Store
 from orch.policy.identity import run_name
@@ -21,7 +22,10 @@ from orch.stages.work import forsake
 
 
 class RunWriter:
-    """Writes a run's status, guarded by the version that was read; a stage may save several times on its way."""
+    """Writes a run's status, guarded by the version that was read; a stage may save several times on its way.
+
+    Only what was decided upon counts: labels and annotations that somebody else wrote meanwhile are no conflict. Else a look
+    that takes longer than others leave between two writes would start anew for ever."""
 
     def __init__(self, runs: Store[IssueRun], run: IssueRun) -> None:
         self._runs = runs
@@ -30,13 +34,32 @@ class RunWriter:
         self.writes = 0
 
     async def save(self) -> None:
-        """Write what has changed since the last save. Raises Conflict when somebody else wrote."""
-        stored = await self._runs.write_status(self._run, self._written)
+        """Write what has changed since the last save. Raises Conflict when somebody else changed spec or status."""
+        try:
+            stored = await self._runs.write_status(self._run, self._written)
+        except Conflict:
+            if not await self._catch_up():
+                raise
+            stored = await self._runs.write_status(self._run, self._written)
         if stored is self._run:
             return
         self.writes += 1
         self._run.metadata.resource_version = stored.metadata.resource_version
         self._written = self._run.deep_copy()
+
+    async def _catch_up(self) -> bool:
+        """Take over the newest version if it differs in nothing that counts; whether it was so."""
+        known = self._written
+        now = await self._runs.find(known.metadata.namespace or "", known.metadata.name)
+        if now is None or _decided_upon(now) != _decided_upon(known):
+            return False
+        known.metadata.resource_version = now.metadata.resource_version
+        return True
+
+
+def _decided_upon(run: IssueRun) -> tuple[object, ...]:
+    """What a look at a run is about. The generation counts changes of spec, and the wish to delete it."""
+    return run.metadata.uid, run.metadata.generation, run.status
 
 
 _VERSION: Final = version("orch")
