@@ -32,7 +32,7 @@ from orch.reconcilers.ending import end, tidy
 from orch.reconcilers.projections import ISSUE_LABEL, REPO_LABEL
 from orch.runtime.reconcile import Key, Result
 from orch.stages import PIPELINE, Again, Done, RunContext, Waiting, interference
-from orch.stages.interference import must_see_repository
+from orch.stages.interference import is_merged, must_see_repository
 
 FINALIZER: Final = "orch.dev/cleanup"
 _ROUNDS: Final = 4
@@ -128,6 +128,8 @@ def _pause(run: IssueRun, err: OrchError, now: datetime) -> Waiting | None:
         case Transient():
             attempt = run.status.attempts.transient + 1
             pause = delay(FailureClass.TRANSIENT, attempt, key=f"{run.metadata.namespace}/{run.metadata.name}")
+            if pause is None and is_merged(run):  # what is merged has not failed, however long the rest takes
+                return Waiting(None, f"trying again: {err.message}", _LOOK_AGAIN)
             if pause is None:
                 return None
             run.status.attempts.transient = attempt

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from orch.api.v1alpha1 import Approval, IssueRun, OwnerReference, RollbackPoint
@@ -55,12 +57,13 @@ class ClusterRecords:
         full = f"{run.metadata.name}-{name}"
         labels = {RUN_LABEL: run.metadata.name, REPO_LABEL: run.spec.repository_ref.name}
         cut = {key: _cut(text).encode() for key, text in texts.items()}
-        owner = _owner(run)
+        keep = partial(create_immutable, self._kube, self._namespace, labels=labels, owner=_owner(run))
         try:
-            await create_immutable(self._kube, self._namespace, full, cut, labels=labels, owner=owner)
-        except AlreadyExists:  # of an earlier run of this name, until it is collected
-            full = f"{full}-{(run.metadata.uid or '')[:8]}"
-            await create_immutable(self._kube, self._namespace, full, cut, labels=labels, owner=owner)
+            await keep(full, cut)
+        except AlreadyExists:
+            # Of an earlier run of this name, until it is collected; or of a look that was cut short before the base moved.
+            full = f"{full}-{_digest(run, cut)}"
+            await keep(full, cut)
         return full
 
     async def record_rollback_point(self, point: RollbackPoint) -> None:
@@ -75,6 +78,11 @@ class ClusterRecords:
 
 def _owner(run: IssueRun) -> dict[str, object]:
     return controller_reference(Resource.of(IssueRun), run.metadata.name, run.metadata.uid or "")
+
+
+def _digest(run: IssueRun, texts: Mapping[str, bytes]) -> str:
+    parts = [part for key in sorted(texts) for part in (key.encode(), texts[key])]
+    return hashlib.sha256(b"\0".join([(run.metadata.uid or "").encode(), *parts])).hexdigest()[:8]
 
 
 def _cut(text: str) -> str:

@@ -49,6 +49,10 @@ async def once(ctx: RunContext, key: str, *, find: Find, act: Act, look_first: b
     if there is not None:
         return _record(ctx.run, key, EffectState.DONE, now, there)
     if known is not None:
+        if (
+            now < known.time
+        ):  # the clock was set back: how long ago it was is not known any more, so the wait is a whole one
+            known = _record_effect(ctx.run, key, known.state, now, None)
         if now < known.time + ctx.settle:
             return _wait(ctx, known, now)
         if known.state is EffectState.INTENDED or known.observed != "absent":

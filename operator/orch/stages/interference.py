@@ -36,10 +36,10 @@ async def interference(ctx: RunContext) -> Waiting | None:
         return Waiting(WaitingReason.SUSPENDED, "the run or its repository is suspended: unset spec.suspend to go on")
     if (held := _repository(ctx)) is not None:
         return held
-    if ctx.run.status.start_time is None or ctx.run.status.issue is None or _merged(ctx.run):
+    if ctx.run.status.start_time is None or ctx.run.status.issue is None or is_merged(ctx.run):
         return None
     held = await _pull(ctx)
-    return held if held is not None or _merged(ctx.run) else await _issue(ctx)
+    return held if held is not None or is_merged(ctx.run) else await _issue(ctx)
 
 
 def _repository(ctx: RunContext) -> Waiting | None:
@@ -60,7 +60,8 @@ async def must_see_repository(ctx: RunContext) -> None:
         raise CredentialsRefused(OrchestratedRepoReason.REPOSITORY_NOT_FOUND, text) from None
 
 
-def _merged(run: IssueRun) -> bool:
+def is_merged(run: IssueRun) -> bool:
+    """Whether its pull request is merged, as far as was observed."""
     return run.status.pull_request is not None and run.status.pull_request.state is PullRequestState.MERGED
 
 

@@ -156,3 +156,19 @@ async def test_the_intent_is_saved_before_the_act() -> None:
     effect = find_effect(world.run, KEY)
     assert effect is not None
     assert effect.state is EffectState.INTENDED
+
+
+async def test_a_clock_that_is_set_back_prolongs_the_wait_by_no_more_than_itself() -> None:
+    world = World()
+    world.answer, world.late = Ambiguous("Unreachable", "no answer"), True
+    await world.play()
+    world.answer, world.late = None, False
+    world.now -= timedelta(hours=1)
+    waiting = await world.play()
+    assert isinstance(waiting, Waiting)
+    assert waiting.retry_after == SETTLE
+    world.now += SETTLE
+    await world.play()
+    assert world.made == []
+    world.now += timedelta(seconds=2)
+    assert await world.play() == "7"

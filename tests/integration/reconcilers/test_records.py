@@ -1,0 +1,42 @@
+"""What a run keeps in the cluster beside itself, on a real API server: kept once, whatever was cut short before."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.builders import a_run
+from tests.cluster import Cluster
+
+from orch.api.v1alpha1 import IssueRun
+from orch.kube.client import Kube, connect
+from orch.kube.secrets import read_configmap
+from orch.reconcilers.records import ClusterRecords
+
+
+@pytest.fixture
+async def kube(control_plane: Cluster) -> AsyncIterator[Kube]:
+    async with await connect(control_plane.kubeconfig) as connection:
+        yield connection
+
+
+@pytest.fixture
+def run(namespace: str) -> IssueRun:
+    made = a_run()
+    made.metadata.namespace = namespace
+    return made
+
+
+async def test_a_document_is_kept_once(kube: Kube, namespace: str, run: IssueRun) -> None:
+    records = ClusterRecords(kube, namespace)
+    name = await records.keep_document(run, "diff-fix-1", {"change.diff": "+1"})
+    assert name == f"{run.metadata.name}-diff-fix-1"
+    assert await records.keep_document(run, "diff-fix-1", {"change.diff": "+1"}) == name
+
+
+async def test_a_look_that_was_cut_short_does_not_stand_in_the_way_of_the_next(
+    kube: Kube, namespace: str, run: IssueRun
+) -> None:
+    records = ClusterRecords(kube, namespace)
+    first = await records.keep_document(run, "diff-fix-1", {"change.diff": "against the old base"})
+    again = [await records.keep_document(run, "diff-fix-1", {"change.diff": "against the new base"}) for _ in range(2)]
+    assert again[0] == again[1] != first
+    assert await read_configmap(kube, namespace, again[0]) == {"change.diff": b"against the new base"}
