@@ -1,4 +1,4 @@
-"""Write what is made from the code: crds/*.yaml, docs/reference/*.md, docs/cli. With --check only say what is stale.
+"""Write what is made from the code: crds, manifests, docs/reference, docs/cli. With --check only say what is stale.
 
 Called by `make generate` and by `make lint` (with --check). Usage: python hack/generate.py [--check]
 """
@@ -18,6 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "operator")]
 
 from hack import cli_pages  # noqa: E402
 from orch.api.crd import custom_resource_definition, published_schema  # noqa: E402
+from orch.api.manifests import Installation, manifests  # noqa: E402
 from orch.api.v1alpha1 import KINDS, KubeObject, reasons  # noqa: E402
 from orch.api.v1alpha1.markers import LIST_KEYS, RULES  # noqa: E402
 
@@ -52,6 +53,9 @@ def main() -> int:
 
 def files() -> Iterator[tuple[Path, str]]:
     """Each file with its text."""
+    for name, documents in manifests(Installation()).items():
+        text = yaml.safe_dump_all(documents, sort_keys=False, width=120, allow_unicode=True)
+        yield ROOT / "manifests" / name, f"# {NOTE}\n{text}"
     for kind in KINDS:
         document = yaml.safe_dump(custom_resource_definition(kind), sort_keys=False, width=120, allow_unicode=True)
         yield ROOT / "crds" / f"{kind.PLURAL}.yaml", f"# {NOTE}\n{document}"

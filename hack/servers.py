@@ -143,7 +143,7 @@ class ControlPlane:
             f"--secure-port={port}",
             f"--service-account-private-key-file={self._certificates / 'apiserver.key'}",
             f"--root-ca-file={self._certificates / 'apiserver.crt'}",
-            "--use-service-account-credentials=false",
+            "--use-service-account-credentials=true",  # each controller under its own name, as on people's clusters
             "--leader-elect=false",
         ]
 

@@ -64,7 +64,8 @@ class Scene:
         console.print(
             f"[dim]$ kubectl patch appr {name} -n {NAMESPACE} --type=merge -p '{patch}'[/dim]", soft_wrap=True
         )
-        world.kubectl("patch", "approval", name, "-n", NAMESPACE, "--type=merge", "-p", patch)
+        world.bind(PERSON, "orch-approver")
+        world.kubectl("patch", "approval", name, "-n", NAMESPACE, "--type=merge", "-p", patch, as_user=PERSON)
 
     def diff(self, world: World, document: dict[str, Any]) -> str:
         """What was merged."""

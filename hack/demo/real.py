@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from hack.world.people import People
 
 API = "https://api.github.com"
 MODELS = "https://api.anthropic.com"
+PERSON = "demo"
+"""Who asks and answers, as the API server knows them."""
 
 
 @dataclass
@@ -56,10 +59,12 @@ class Scene:
         """An OrchestratedRepo in mode Manual, and an IssueRun for the one issue."""
         world.repository(NAMESPACE, "demo", self.repository, token=self.token, host="github.com", mode="Manual")
         name = f"demo-{self.issue}-1"
-        trigger = {"type": "Manual", "username": "demo"}
+        world.bind(PERSON, "orch-admin")
+        trigger = {"type": "Manual", "username": PERSON}
         spec = {"repositoryRef": {"name": "demo"}, "issueNumber": self.issue, "trigger": trigger}
         meta = {"name": name, "namespace": NAMESPACE}
-        world.apply({"apiVersion": "orch.dev/v1alpha1", "kind": "IssueRun", "metadata": meta, "spec": spec})
+        run = {"apiVersion": "orch.dev/v1alpha1", "kind": "IssueRun", "metadata": meta, "spec": spec}
+        world.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(run), as_user=PERSON)
         console.print(f"IssueRun {name} for {self.repository}#{self.issue}")
         return name
 
@@ -67,8 +72,8 @@ class Scene:
         """Ask whoever sits here."""
         console.out(world.kubectl("describe", "approval", name, "-n", NAMESPACE))
         verdict = "Approve" if Confirm.ask(f"Approve {name}?") else "Deny"
-        patch = f'{{"spec":{{"decisions":{{"demo":{{"verdict":"{verdict}"}}}}}}}}'
-        world.kubectl("patch", "approval", name, "-n", NAMESPACE, "--type=merge", "-p", patch)
+        patch = json.dumps({"spec": {"decisions": {PERSON: {"verdict": verdict}}}})
+        world.kubectl("patch", "approval", name, "-n", NAMESPACE, "--type=merge", "-p", patch, as_user=PERSON)
 
     def diff(self, world: World, document: dict[str, Any]) -> str:
         """What was merged."""

@@ -5,6 +5,6 @@ For the demo, the end-to-end tests and the benchmarks. Nothing here is part of t
 
 from hack.world.people import People
 from hack.world.process import Process, ProcessError
-from hack.world.world import HOST, World, moved
+from hack.world.world import HOST, World
 
-__all__ = ["HOST", "People", "Process", "ProcessError", "World", "moved"]
+__all__ = ["HOST", "People", "Process", "ProcessError", "World"]

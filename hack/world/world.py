@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import secrets
@@ -24,6 +25,7 @@ from hack.world.people import People
 from hack.world.process import PATIENCE, Process, ProcessError
 from orch.adapters.runners.steps import StepFolder
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
+from orch.api.manifests import Installation, manifests
 
 HOST = "github.localhost"
 """The name of the stand-in in the operator's list of hosts."""
@@ -51,6 +53,10 @@ class World:
         self.folder, self.kubeconfig, self.kubectl_path = folder, kubeconfig, kubectl
         self._seed, self._scripts, self._settings = seed, scripts, dict(settings or {})
         self.namespaces, self.system = list(namespaces), system
+        beside = system != SYSTEM  # other worlds may share the API server
+        self.installation = Installation(
+            namespace=system, suffix=system if beside else "", namespaces=tuple(namespaces) if beside else ()
+        )
         self.github_url = self.model_url = self.gateway_url = self.health_url = ""
         self.processes: dict[str, Process] = {}
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -127,6 +133,7 @@ class World:
             "ORCH_KUBECONFIG": str(self._operator_kubeconfig()),
             "ORCH_NAMESPACES": json.dumps(self.namespaces),
             "ORCH_OPERATOR_NAMESPACE": self.system,
+            "ORCH_SUFFIX": self.installation.suffix,
             "ORCH_IDENTITY": name,
             "ORCH_DATA_DIR": str(self.folder / "operator"),
             "ORCH_GATEWAY_URL": self.gateway_url,
@@ -155,22 +162,47 @@ class World:
         raise ProcessError(f"the operator is not ready: {answer}")
 
     def prepare_cluster(self) -> None:
-        """CRDs, roles, the operator's account, the namespaces."""
+        """CRDs, the namespaces, and what manifests/ holds, for this world's operator."""
         self.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
-        for namespace in [self.system, *self.namespaces]:
-            self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        for document in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text()):
-            self.apply(moved(document, self.system))
+        self.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in self.namespaces))
+        self.apply(*self._manifests())
+
+    def forget_cluster(self) -> None:
+        """Take back what `prepare_cluster` left outside of namespaces, but for what every world shares."""
+        own = yaml.safe_dump_all(
+            document for document in self._manifests() if self.installation.suffix in _name(document)
+        )
+        if self.installation.suffix:
+            self.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=own, check=False)
+
+    def bind(self, user: str, role: str) -> None:
+        """Give a person one of the roles of manifests/people.yaml in the world's namespaces."""
+        group = "rbac.authorization.k8s.io"
+        for namespace in self.namespaces:
+            name = hashlib.sha256(f"{role} {user}".encode()).hexdigest()[:16]
+            self.apply(
+                {
+                    "apiVersion": f"{group}/v1",
+                    "kind": "RoleBinding",
+                    "metadata": {"name": name, "namespace": namespace},
+                    "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+                    "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+                }
+            )
+
+    def _manifests(self) -> list[dict[str, Any]]:
+        return [document for documents in manifests(self.installation).values() for document in documents]
 
     def apply(self, *documents: Mapping[str, Any]) -> None:
         """`kubectl apply` of plain documents. Raises CalledProcessError with what the server said on stderr."""
         self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """Run kubectl as the administrator; its output. Raises ProcessError with its complaint."""
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True, as_user: str | None = None) -> str:
+        """Run kubectl as the administrator or as a person; its output. Raises ProcessError with its complaint."""
+        person = [f"--as={as_user}"] if as_user else []
         done = subprocess.run(
-            [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *arguments],
+            [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *person, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
@@ -277,12 +309,5 @@ def _port(url: str) -> str:
     return str(urlsplit(url).port) if url else "0"
 
 
-def moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:
-    """A manifest in another namespace than `orch-system`, for worlds side by side on one API server."""
-    text = json.dumps(document).replace(SYSTEM, namespace)
-    moved: dict[str, Any] = json.loads(text)
-    if namespace != SYSTEM and "namespace" not in moved["metadata"] and moved["kind"].startswith("ClusterRole"):
-        moved["metadata"]["name"] += f"-{namespace}"
-        if "roleRef" in moved:
-            moved["roleRef"]["name"] += f"-{namespace}"
-    return moved
+def _name(document: Mapping[str, Any]) -> str:
+    return str(document["metadata"]["name"])

@@ -10,6 +10,7 @@ from typing import Final
 PROGRAMS: Final = {
     "operator": ("orch.main", "the control loop: watches the custom resources and brings runs nearer to done"),
     "gateway": ("orch.gateway.main", "the one place where model money is spent; holds the model key and the artifacts"),
+    "manifests": ("orch.cli.manifests", "prints admission policies and roles, for an operator of any name"),
     "agent": ("orch.agent.main", "one work step beside a stranger's code; started by the operator"),
     "standin-github": ("orch.testservers.github.server", "GitHub on loopback, for demo and tests"),
     "standin-model": ("orch.testservers.model.server", "the Messages API on loopback, answers from scripts"),

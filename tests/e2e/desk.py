@@ -43,6 +43,7 @@ class Desk:
             client.close()
         namespaces = [self.namespace, self.world.system]
         self.world.kubectl("delete", "namespace", *namespaces, "--wait=false", "--ignore-not-found", check=False)
+        self.world.forget_cluster()
 
     @property
     def maintainer(self) -> People:
@@ -82,9 +83,9 @@ class Desk:
         )
         return list(found["items"])
 
-    def patch(self, plural: str, name: str, body: Mapping[str, Any]) -> None:
-        """A merge patch, as `kubectl patch --type=merge` sends it."""
-        self._objects.patch_namespaced_custom_object(
+    def patch(self, plural: str, name: str, body: Mapping[str, Any], *, user: str | None = None) -> None:
+        """A merge patch, as `kubectl patch --type=merge` sends it; as the administrator, or as another person."""
+        self._objects_of(user).patch_namespaced_custom_object(
             GROUP, VERSION, self.namespace, plural, name, body, _content_type=_MERGE_PATCH
         )
 
@@ -107,9 +108,10 @@ class Desk:
         return next((entry for entry in conditions if entry["type"] == kind), {})
 
     def decide(self, approval: str, verdict: str, user: str = "alice@example.com") -> None:
-        """Answer an Approval under one's own name."""
+        """Answer an Approval under one's own name, as somebody who may."""
+        self.world.bind(user, "orch-approver")
         decision = {"verdict": verdict, "comment": "as I see it"}
-        self.patch("approvals", approval, {"spec": {"decisions": {user: decision}}})
+        self.patch("approvals", approval, {"spec": {"decisions": {user: decision}}}, user=user)
 
     def start(self, name: str, repository: str, title: str, body: str) -> Run:
         """The maintainer opens an issue and labels it."""
@@ -152,11 +154,18 @@ class Desk:
 
     @property
     def _objects(self) -> CustomObjectsApi:
-        if not hasattr(self._local, "api"):
+        return self._objects_of(None)
+
+    def _objects_of(self, user: str | None) -> CustomObjectsApi:
+        """A client of this thread and person."""
+        known: dict[str | None, CustomObjectsApi] = self._local.__dict__.setdefault("apis", {})
+        if user not in known:
             client = config.new_client_from_config(config_file=str(self.world.kubeconfig))
+            if user is not None:
+                client.set_default_header("Impersonate-User", user)
             self._clients.append(client)
-            self._local.api = CustomObjectsApi(client)
-        return self._local.api
+            known[user] = CustomObjectsApi(client)
+        return known[user]
 
 
 class Run:

@@ -45,7 +45,8 @@ def test_before_there_is_a_pull_request(lot: Lot) -> None:
     def cancelled() -> None:
         run = _at_gate(lot, _PLANS, "Plan")
         cancel = {"username": "alice@example.com", "reason": "not now"}
-        desk.patch("issueruns", run.name, {"spec": {"cancel": cancel}})
+        desk.world.bind("alice@example.com", "orch-operator")
+        desk.patch("issueruns", run.name, {"spec": {"cancel": cancel}}, user="alice@example.com")
         _cancelled(run, "CancelledByUser")
         assert "not now" in run.comments()[0]
 

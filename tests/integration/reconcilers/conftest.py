@@ -13,10 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
-from hack.world import moved
 from tests.cluster import Cluster, Kubectl
 
 from orch.adapters.github import GitHubForges, Host
+from orch.api.manifests import Installation, operator_access
 from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
 from orch.kube.client import Kube, connect
 from orch.kube.errors import Unavailable
@@ -30,7 +30,6 @@ from orch.runtime.cache import Cache
 from orch.runtime.reconcile import Key, Result
 from orch.testservers.github.server import Running, serve_in_thread
 
-RBAC = Path(__file__).resolve().parents[3] / "manifests" / "rbac.yaml"
 BOT = "ghp_bot_value"
 HOST = "git.example"
 
@@ -134,11 +133,10 @@ class Desk:
 def system(kubectl: Kubectl) -> Iterator[str]:
     """The operator's namespace, with its account and roles."""
     name = f"orch-{secrets.token_hex(5)}"
-    kubectl("create", "namespace", name)
-    documents = [moved(document, name) for document in yaml.safe_load_all(RBAC.read_text())]
-    kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
+    documents = yaml.safe_dump_all(operator_access(Installation(namespace=name, suffix=name)))
+    kubectl("apply", "--server-side", "-f", "-", stdin=documents)
     yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    kubectl("delete", "--wait=false", "-f", "-", stdin=documents)
 
 
 @pytest.fixture
