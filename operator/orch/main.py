@@ -28,6 +28,7 @@ from orch.kube.lease import Lease, own_identity
 from orch.kube.resource import Resource
 from orch.kube.store import Store
 from orch.ports import Artifacts, Forges, Git, Meter, WorkRunner
+from orch.reconcilers.admission import Admission
 from orch.reconcilers.approval import ApprovalReconciler
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.index import BY_REPO, RunIndex
@@ -152,6 +153,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
     approval_source: Source[ApprovalProjection] = Source(Resource.of(Approval), project_approval)
     index = RunIndex(run_source.cache)
     contexts = _contexts(settings, kube, runs, index, lease, adapters)
+    admission = Admission(kube, suffix=settings.suffix)
     controllers = [
         Controller(
             OrchestratedRepoReconciler(
@@ -160,6 +162,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
                 index=index,
                 contexts=contexts,
                 claims=RepositoryClaims(kube, settings.operator_namespace),
+                admission=admission,
             ),
             repo_source,
             wakes={run_source: _repo_of_run, repo_source: lambda change: rivals(repo_source.cache, change)},

@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     """Namespaces to watch. Default: all."""
     operator_namespace: str = "orch-system"
     """Where the operator's own Lease lives."""
+    suffix: str = ""
+    """What the names of this installation's admission policies end with (`orch manifests --suffix`). Default: nothing."""
     identity: str = ""
     """The name under which this process holds the Lease. Default: host name and process id."""
     installation: str = "default"

@@ -26,6 +26,7 @@ from orch.kube.errors import KubeError
 from orch.kube.store import Store
 from orch.policy.freezes import in_freeze
 from orch.ports import Forge, RepositoryFacts
+from orch.reconcilers.admission import Admission
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.credential import show_checks, show_credentials
 from orch.reconcilers.index import RunIndex
@@ -37,6 +38,8 @@ from orch.runtime.reconcile import Key, Result
 
 FINALIZER: Final = "orch.dev/cleanup"
 _BOUND: Final = timedelta(minutes=5)
+_LOOK_AGAIN: Final = timedelta(minutes=10)
+"""A repository that is polled seldom or not at all still shows within this time that the policies are gone."""
 _BACK_OFF: Final = timedelta(minutes=5)
 _RATE_LIMIT_STALE: Final = timedelta(minutes=5)
 
@@ -54,12 +57,14 @@ class OrchestratedRepoReconciler:
         index: RunIndex,
         contexts: Contexts,
         claims: RepositoryClaims,
+        admission: Admission,
     ) -> None:
         self._repos = repos
         self._runs = runs
         self._index = index
         self._contexts = contexts
         self._claims = claims
+        self._admission = admission
         self._polls = Polls()
         self._intake = Intake(runs, index, contexts.clock, contexts.audit)
         self._totals = Totals(runs, index)
@@ -77,12 +82,13 @@ class OrchestratedRepoReconciler:
             repo = await self._repos.patch_metadata(repo, finalizers=[*repo.metadata.finalizers, FINALIZER])
         read = repo.deep_copy()
         after = self._polls.rest(key, repo, self._now()) or await self._poll(key, repo)
+        await self._protect(repo)
         self._count(repo)
         recount = await self._totals.bring_up_to_date(key, repo, self._now())
         repo.status.observed_generation = repo.metadata.generation or 0
         repo.status.last_handled_reconcile_at = repo.metadata.annotations.get("orch.dev/requestedAt")
         await self._repos.write_status(repo, read)
-        return Result(requeue_after=min((time for time in (after, recount) if time is not None), default=None))
+        return Result(requeue_after=min(time for time in (after, recount, _LOOK_AGAIN) if time is not None))
 
     async def _poll(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
         try:
@@ -116,6 +122,11 @@ class OrchestratedRepoReconciler:
         _note_quota(repo, forge, self._now())
         self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
         return pause(key, repo.spec.interval)
+
+    async def _protect(self, repo: OrchestratedRepo) -> None:
+        """Show whether the API server protects decisions here; those who count ask for themselves."""
+        verdict = await self._admission.protection(repo.metadata.namespace or "")
+        set_condition(repo, Type.ADMISSION_ENFORCED, verdict.holds, verdict.reason, verdict.message, self._now())
 
     def _accept(self, repo: OrchestratedRepo, facts: RepositoryFacts) -> None:
         """Hold the repository against what was pinned and what runs need. Raises NeedsHuman with the next step."""

@@ -21,6 +21,7 @@ from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
 from orch.kube.client import Kube, connect
 from orch.kube.errors import Unavailable
 from orch.kube.store import Store
+from orch.reconcilers.admission import Admission
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.index import BY_REPO, RunIndex
 from orch.reconcilers.orchestratedrepo import OrchestratedRepoReconciler
@@ -86,6 +87,7 @@ class Desk:
             index=RunIndex(cache),
             contexts=contexts,
             claims=RepositoryClaims(self._kube, self.system),
+            admission=Admission(self._kube, suffix=self.system),
         )
 
     def stop(self) -> None:

@@ -31,6 +31,10 @@ class OrchestratedRepoCondition(Documented):
         "ChecksReadable",
         "Whether the credential may read check runs, which GitHub Actions and other Apps make. Else only commit statuses count.",
     )
+    ADMISSION_ENFORCED = (
+        "AdmissionEnforced",
+        "Whether the API server protects decisions in this namespace. While it is not True, no decision counts.",
+    )
 
 
 class OrchestratedRepoReason(Documented):
@@ -83,6 +87,27 @@ class OrchestratedRepoReason(Documented):
         "The host does not answer. Tried again with growing pauses; check network and status page.",
     )
     PROGRESSING = "Progressing", "The operator is looking at the repository. Wait a moment."
+    # the admission policies
+    ENFORCED = (
+        "Enforced",
+        "A decision that the operator forged, as a dry run, was refused by the policy. Nothing to do.",
+    )
+    POLICY_MISSING = (
+        "PolicyMissing",
+        "An admission policy or its binding is not there; the message names it. Apply manifests/admission.yaml.",
+    )
+    POLICY_CHANGED = (
+        "PolicyChanged",
+        "An admission policy is not that of this release, or its binding does not deny. Apply manifests/admission.yaml.",
+    )
+    POLICY_NOT_IN_FORCE = (
+        "PolicyNotInForce",
+        "The policies are there, but a forged decision was accepted here. Have their bindings select this namespace.",
+    )
+    POLICY_UNKNOWN = (
+        "PolicyUnknown",
+        "The operator could not try the policies; the message says what was refused. Apply manifests/operator.yaml.",
+    )
 
 
 class IssueRunCondition(Documented):
