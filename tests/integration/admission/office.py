@@ -68,7 +68,7 @@ class Office:
             if self.mark in d["metadata"]["name"] or self.mark in d["metadata"].get("namespace", "")
         ]
         self.cluster.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=yaml.safe_dump_all(own))
-        self.cluster.kubectl("delete", "namespace", self.team, self.neighbours, "--wait=false")
+        self.cluster.kubectl("delete", "namespace", self.team, self.neighbours, "--wait=false", "--ignore-not-found")
 
     def _everything(self) -> list[dict[str, Any]]:
         return [document for documents in manifests(self.installation).values() for document in documents]
