@@ -32,6 +32,13 @@ HOST = "github.localhost"
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "orch-system"
 MODEL_KEY = "sk-ant-stand-in"
+HEADLONG = {
+    "write_interval": 0.02,
+    "points_per_minute": 100_000,
+    "content_per_minute": 10_000,
+    "content_per_hour": 100_000,
+}
+"""A stand-in has no neighbours to protect; its limits are tested where they are meant."""
 
 
 class World:
@@ -48,10 +55,13 @@ class World:
         namespaces: Sequence[str],
         system: str = SYSTEM,
         settings: Mapping[str, str] | None = None,
+        pace: Mapping[str, float] | None = None,
     ) -> None:
-        """`seed`: of GitHub's stand-in; `scripts`: of the model's; `settings`: more ORCH_ variables of the operator."""
+        """`seed`: of GitHub's stand-in; `scripts`: of the model's; `settings`: more ORCH_ variables of the operator; `pace`:
+        how fast it may ask, by the names of the list of hosts."""
         self.folder, self.kubeconfig, self.kubectl_path = folder, kubeconfig, kubectl
         self._seed, self._scripts, self._settings = seed, scripts, dict(settings or {})
+        self._pace = dict(pace or HEADLONG)
         self.namespaces, self.system = list(namespaces), system
         beside = system != SYSTEM  # other worlds may share the API server
         self.installation = Installation(
@@ -260,11 +270,7 @@ class World:
             "git_url": self.github_url,
             "web_url": self.github_url,
             "allow_private": True,
-            # a stand-in has no neighbours to protect; its own limits are tested where they are meant
-            "write_interval": 0.02,
-            "points_per_minute": 100_000,
-            "content_per_minute": 10_000,
-            "content_per_hour": 100_000,
+            **self._pace,
         }
         path = self.folder / "hosts.yaml"
         path.write_text(yaml.safe_dump({"hosts": {HOST: entry}}))

@@ -18,6 +18,7 @@ from tests.bench import (  # noqa: E402
     events,
     failover,
     growth,
+    limits,
     machine,
     one_run,
     scale,
@@ -30,6 +31,7 @@ from tests.bench.figure import Figure  # noqa: E402
 BENCHES = {
     "one-run": one_run.measure,
     "stress-50": stress.measure,
+    "limits": limits.measure,
     "setup": setup_times.measure,
     "setup-cold": setup_times.measure_cold,
     "events": events.measure,
@@ -48,6 +50,11 @@ NOTES = {
     "lint and tests, which the sandbox runs before and after the change (about 2 s), and up to 1 s until the next look at the checks",
     "stress-50": "50 issues in 5 repositories at once, with right, wrong-then-right and never-right models. Writes hold Events and "
     "documents too; a run that waits for its turn on two cores retries and writes more than one alone",
+    "limits": "200 repositories on one token, polled each minute, 20 of them with an issue that is labelled within one minute; "
+    "GitHub's limits (5,000 requests and 500 contents an hour, 900 points and 80 contents a minute) are enforced in true minutes and "
+    "hours, nothing is scaled, and the operator is killed and started again on the way. Runs an hour of one credential: the 500 contents "
+    "of an hour divided by the writes of a run, each of which counts as content, as GitHub does not say which do. A run that is fixed or "
+    "asked about writes more. Another 500 need another account: a GitHub App has its own for each installation",
     "setup": "`make setup` and `make demo` when everything is there",
     "setup-cold": "the same from a fresh clone with empty caches. Here the control plane was built from Go modules, since the "
     "official release could not be reached; where it can, that part takes seconds",

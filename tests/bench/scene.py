@@ -22,7 +22,12 @@ _COUNTED = {"issueruns", "approvals", "rollbackpoints", "configmaps", "events"}
 
 
 @contextmanager
-def scene(seed: Callable[[Path], Mapping[str, Any]], scripts: Callable[[Path], list[Path]]) -> Iterator[World]:
+def scene(
+    seed: Callable[[Path], Mapping[str, Any]],
+    scripts: Callable[[Path], list[Path]],
+    *,
+    pace: Mapping[str, float] | None = None,
+) -> Iterator[World]:
     """A control plane and a world around it, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="orch-bench-") as name:
         folder, programs = Path(name), ensure(lambda _text: None)
@@ -34,6 +39,7 @@ def scene(seed: Callable[[Path], Mapping[str, Any]], scripts: Callable[[Path], l
                 seed=seed(folder),
                 scripts=scripts(folder),
                 namespaces=[NAMESPACE],
+                pace=pace,
             )
             with world:
                 yield world

@@ -28,7 +28,8 @@ _BURSTS: Final = 20
 """So many bursts are the points of a minute. Three are not spent steadily: a minute in which the process starts anew twice
 holds three bursts, and is within the limit still."""
 _KEPT_BURST: Final = (0.0, 0.25, 0.5)
-"""Parts of a burst that each urgency leaves to the more urgent ones."""
+"""Parts of a burst that each urgency leaves to the more urgent ones; at least one write's points each, or reads that take a
+point whenever there is one would keep a write waiting for ever."""
 _KEPT_QUOTA: Final = (0.0, 0.05, 0.1)
 """Parts of the hour's quota, likewise: an effect must not fail because polling has used it up."""
 
@@ -73,14 +74,14 @@ class Bucket:
         self._rate = (per_minute - 3 * self._burst) / 60
         self._level, self._at = self._burst, -math.inf
 
-    def spend(self, now: float, points: int) -> None:
-        """Take them; a caller has asked `wait` before."""
-        self._level, self._at = self._now(now) - points, now
+    def spend(self, now: float, urgency: Urgency) -> None:
+        """Take what one request costs; the caller has asked `wait` before."""
+        self._level, self._at = self._now(now) - _COST[urgency], now
 
-    def wait(self, now: float, points: int, kept: float) -> float:
-        """Seconds until there are so many, with that part of a burst left over; 0 when there are. There is never more than
-        a burst, so a whole one is enough."""
-        wanted = min(points + kept * self._burst, self._burst)
+    def wait(self, now: float, urgency: Urgency) -> float:
+        """Seconds until there are enough; 0 when there are. There is never more than a burst, so a whole one is enough."""
+        kept = max(_KEPT_BURST[urgency] * self._burst, _COST[Urgency.EFFECT] * urgency)
+        wanted = min(_COST[urgency] + kept, self._burst)
         return max(0.0, (wanted - self._now(now)) / self._rate)
 
     def _now(self, now: float) -> float:
@@ -144,7 +145,7 @@ class Pace:
         """Seconds until the next request of this urgency may begin: 0 for now, infinite while a write waits for another."""
         now = self._clock()
         waits = [
-            self._points.wait(now, _COST[urgency], _KEPT_BURST[urgency]),
+            self._points.wait(now, urgency),
             self._quota.wait(now, self._under_way, _KEPT_QUOTA[urgency]),
         ]
         if urgency is Urgency.EFFECT:
@@ -166,7 +167,7 @@ class Pace:
     def begin(self, urgency: Urgency) -> None:
         """A request is sent."""
         now = self._clock()
-        self._points.spend(now, _COST[urgency])
+        self._points.spend(now, urgency)
         self._under_way += 1
         if urgency is Urgency.EFFECT:
             self._is_writing = True

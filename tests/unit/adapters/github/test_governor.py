@@ -147,9 +147,20 @@ def test_answers_that_come_late_do_not_give_quota_back() -> None:
 
 def test_points_come_back_steadily() -> None:
     bucket = Bucket(900)
-    bucket.spend(0, 45)
-    assert bucket.wait(0, 5, kept=0.0) == pytest.approx(5 / 12.75)
-    assert bucket.wait(0, 500, kept=1.0) == pytest.approx(45 / 12.75), "a whole burst is enough"
+    for _ in range(9):
+        bucket.spend(0, EFFECT)
+    assert bucket.wait(0, EFFECT) == pytest.approx(5 / 12.75)
+    assert bucket.wait(0, LOOK) == pytest.approx((1 + 45 / 4) / 12.75)
+
+
+@pytest.mark.parametrize("per_minute", [100, 200, 900])
+def test_where_a_read_may_go_a_write_may_go_and_so_none_starves(per_minute: int) -> None:
+    bucket = Bucket(per_minute)
+    for tick in range(200):
+        now = tick / 10
+        assert bucket.wait(now, EFFECT) <= bucket.wait(now, LOOK) <= bucket.wait(now, POLL)
+        while bucket.wait(now, LOOK) == 0:
+            bucket.spend(now, LOOK)
 
 
 def test_a_wait_is_not_made_shorter_by_a_later_answer() -> None:
