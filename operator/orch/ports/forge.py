@@ -191,8 +191,8 @@ class Forge(Protocol):
         ...
 
     async def confirm(self) -> None:
-        """See that the name still belongs to the repository that was pinned. Each write of this Forge does that first; git's
-        pushes cannot. Raises WrongRepository."""
+        """See that the name still belongs to the repository that was pinned. Each write of this Forge does that first, unless it
+        was seen a few seconds ago; git's pushes cannot. Raises WrongRepository."""
         ...
 
     async def viewer(self) -> str:

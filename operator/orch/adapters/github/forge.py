@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -41,6 +43,10 @@ query ($owner: String!, $name: String!, $number: Int!) {
 """
 
 
+FRESH: Final = 5.0
+"""Seconds for which a confirmation is believed. A request that was sent right after it may take as long."""
+
+
 class GitHubForge:
     """See `orch.ports.Forge`. Cheap to make: what is worth keeping lives in the account that `rest` speaks for."""
 
@@ -62,7 +68,11 @@ class GitHubForge:
         return Remote(key=f"{self._name.replace(':', '_')}-{repository_id}", url=url, credential=self._credential)
 
     async def confirm(self) -> None:
-        """REST "Get a repository": a conditional read, so an unchanged repository costs no quota."""
+        """REST "Get a repository": a conditional read, so an unchanged repository costs no quota. Our own acts change it,
+        so acts that follow each other at once are confirmed once."""
+        confirmed = f"{self._path} {self._pinned}"
+        if time.monotonic() - self._rest.confirmed.get(confirmed, -math.inf) < FRESH:
+            return
         try:
             answer = await self._rest.get(self._path)
         except NotFound:
@@ -72,6 +82,7 @@ class GitHubForge:
         if found != self._pinned:
             text = f"{self._repository} has id {found} now, it was {self._pinned or 'never seen'}: nothing is written to it"
             raise WrongRepository("RepositoryChanged", text)
+        self._rest.confirmed[confirmed] = time.monotonic()
 
     async def viewer(self) -> str:
         """REST "Get the authenticated user"."""

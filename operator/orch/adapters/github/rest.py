@@ -54,6 +54,8 @@ class Account:
         self.refused: OrderedDict[str, float] = OrderedDict()
         self.seen: set[int] = set()
         """Ids of repositories that are known to have a commit."""
+        self.confirmed: dict[str, float] = {}
+        """When a repository was last seen to be the pinned one, by monotonic seconds."""
         self.readable: dict[str, bool] = {}
         """Whether check runs may be read, by repository, as the last answer said."""
         self._open_line = partial(Line, name, host, token, timeouts)
@@ -121,6 +123,11 @@ class Rest:
     def seen(self) -> set[int]:
         """Ids of repositories that are known to have a commit."""
         return self._account.seen
+
+    @property
+    def confirmed(self) -> dict[str, float]:
+        """When a repository was last seen to be the pinned one, by monotonic seconds."""
+        return self._account.confirmed
 
     @property
     def readable(self) -> dict[str, bool]:

@@ -14,6 +14,7 @@ from orch.ports import Forge
 if TYPE_CHECKING:
     from .conftest import MakeForge, World
 
+DEMO = "/repos/octo/demo"
 ACTS: dict[str, Callable[[Forge], Awaitable[Any]]] = {
     "confirm": lambda forge: forge.confirm(),
     "comment": lambda forge: forge.create_comment(1, "mine"),
@@ -27,10 +28,17 @@ ACTS: dict[str, Callable[[Forge], Awaitable[Any]]] = {
 }
 
 
+@pytest.fixture
+def doubting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the last confirmation is older than it is believed."""
+    monkeypatch.setattr("orch.adapters.github.forge.FRESH", 0.0)
+
+
 def writes(world: World) -> list[str]:
     return [entry["method"] for entry in world.journal(account="orch-bot") if entry["method"] != "GET"]
 
 
+@pytest.mark.usefixtures("doubting")
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
 async def test_nothing_is_written_to_another_repository_of_the_name(
     open_forge: MakeForge, world: World, act: Callable[[Forge], Awaitable[Any]]
@@ -66,6 +74,13 @@ async def test_nothing_is_written_before_the_repository_was_seen(forges: GitHubF
     assert writes(world) == []
 
 
+async def test_acts_that_follow_at_once_are_confirmed_once(forge: Forge, world: World) -> None:
+    await forge.create_comment(1, "one")
+    await forge.add_labels(1, ["orch"])
+    assert len(world.journal(path=f"^{DEMO}$", account="orch-bot")) == 1
+
+
+@pytest.mark.usefixtures("doubting")
 async def test_a_confirmation_costs_nothing_while_nothing_changes(forge: Forge, world: World) -> None:
     await forge.confirm()
     before = world.spent()
