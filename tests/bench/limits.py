@@ -65,25 +65,26 @@ def measure() -> Iterator[Figure]:
 
 
 def load(folder: Path, plan: Scene) -> Stress:
-    """The active repositories with an issue each, and in the seed the idle ones beside them."""
+    """The active repositories with an issue each. `play` adds the idle ones, which take the stand-in a while."""
     made = stress(folder / "stress", repositories=plan.active, issues=1, mix=("right",))
-    source = make_stress_repo(folder / "idle", issues=1)
-    made.seed["repos"] += [repo_entry(name, source, []) for name in _idle(plan)]
     made.seed["settings"] = {"limits": dict(plan.limits), "checks": {"workers": 2}}
     return made
 
 
 def play(world: World, namespace: str, load: Stress, plan: Scene) -> Iterator[Figure]:
     """Watch all, let them settle, label the active ones' issues, kill the operator on the way, wait for the end."""
+    _add_idle(world, plan)
     watch(world, namespace, load, plan)
     wait_for(lambda: _ready(world, namespace) == plan.repositories, seconds=plan.patience, every=1)
     time.sleep(1.2 * plan.interval)
     settled = _last(world)
     labelled = _label(world, load, plan)
+    wait_for(lambda: len(_claims(_journal(world), labelled)) == plan.active, seconds=plan.patience, every=1)
+    killed = _last(world)
     world.processes["operator"].kill(SIGKILL)
     world.start_operator()
     wait_for(lambda: _merged(world, namespace) == plan.active, seconds=plan.patience, every=1)
-    yield from figures(_journal(world), settled, labelled, plan)
+    yield from figures(_journal(world), (settled, killed), labelled, plan)
 
 
 def watch(world: World, namespace: str, load: Stress, plan: Scene) -> None:
@@ -105,20 +106,21 @@ def watch(world: World, namespace: str, load: Stress, plan: Scene) -> None:
 
 
 def figures(
-    journal: list[dict[str, Any]], settled: int, labelled: dict[str, datetime], plan: Scene
+    journal: list[dict[str, Any]], marks: tuple[int, int], labelled: dict[str, datetime], plan: Scene
 ) -> Iterator[Figure]:
-    """From the stand-in's journal of the bot's requests. `settled`: its last number when all had been polled twice."""
-    idle = {f"/repos/{name}" for name in _idle(plan)}
-    quota = [
-        entry
-        for entry in journal
-        if entry["seq"] > settled and entry["status"] != 304 and any(entry["path"].startswith(name) for name in idle)
-    ]
+    """From the stand-in's journal of the bot's requests. `marks`: its last number when all had been polled twice, and when the
+    operator was killed: a new process has no answers to compare with, and reads everything once."""
+    settled, killed = marks
+    idle = tuple(f"/repos/{name}" for name in _idle(plan))
+    counted = [entry["seq"] for entry in journal if entry["status"] != 304 and entry["path"].startswith(idle)]
+    idling = sum(settled < number <= killed for number in counted)
+    anew = sum(number > killed for number in counted) / len(idle)
     writes = [entry for entry in journal if _points(entry) > 1]
     per_run = len(writes) / plan.active
     hour = plan.limits["content_per_hour"]
     yield Figure("limits-refused", sum(entry["status"] in (403, 429) for entry in journal), "requests", "<= 0")
-    yield Figure("limits-idle-quota", len(quota), "requests", "<= 0")
+    yield Figure("limits-idle-quota", idling, "requests", "<= 0")
+    yield Figure("limits-restart-quota-per-repository", round(anew, 1), "requests")
     yield Figure("limits-label-to-claim-p95", _p95(_waits(writes, labelled)), "s", f"<= {plan.interval}")
     yield Figure("limits-points-in-a-minute", _busiest(journal), "points", f"<= {plan.limits['points_per_minute']}")
     yield Figure("limits-writes-per-run", round(per_run, 1), "writes")
@@ -127,6 +129,13 @@ def figures(
 
 def _idle(plan: Scene) -> list[str]:
     return [f"owner/idle-{number:03}" for number in range(plan.repositories - plan.active)]
+
+
+def _add_idle(world: World, plan: Scene) -> None:
+    source = make_stress_repo(world.folder / "idle", issues=1)
+    with httpx2.Client(base_url=world.github_url, timeout=60) as client:
+        for name in _idle(plan):
+            client.post("/_control/repos", json=repo_entry(name, source, [])).raise_for_status()
 
 
 def _label(world: World, load: Stress, plan: Scene) -> dict[str, datetime]:
@@ -146,10 +155,17 @@ def _label(world: World, load: Stress, plan: Scene) -> dict[str, datetime]:
 
 def _waits(writes: list[dict[str, Any]], labelled: dict[str, datetime]) -> list[float]:
     """Seconds from each label to the claim, which is the first comment."""
-    found = []
-    for repository, moment in labelled.items():
-        claims = [entry for entry in writes if entry["path"].startswith(f"/repos/{repository}/issues/1/comments")]
-        found.append((datetime.fromisoformat(claims[0]["time"]) - moment) / timedelta(seconds=1))
+    claims = _claims(writes, labelled)
+    return [(claims[repository] - moment) / timedelta(seconds=1) for repository, moment in labelled.items()]
+
+
+def _claims(journal: list[dict[str, Any]], labelled: Mapping[str, datetime]) -> dict[str, datetime]:
+    """When each repository's issue was claimed, so far."""
+    paths = {f"/repos/{repository}/issues/1/comments": repository for repository in labelled}
+    found: dict[str, datetime] = {}
+    for entry in journal:
+        if entry["method"] == "POST" and entry["path"] in paths:
+            found.setdefault(paths[entry["path"]], datetime.fromisoformat(entry["time"]))
     return found
 
 
