@@ -14,7 +14,7 @@ from typer._completion_classes import completion_init
 
 from orch.cli.completion import VARIABLE
 from orch.cli.options import INTERRUPTED, WRONG_USE
-from orch.cli.verbs import look, setup, steer, work
+from orch.cli.verbs import decide, look, setup, steer, work
 
 app = typer.Typer(
     name="kubectl orch",
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (setup, look, work, steer):
+for group in (setup, look, decide, work, steer):
     group.add(app)
 
 

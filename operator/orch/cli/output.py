@@ -20,10 +20,11 @@ from rich.table import Table
 from rich.text import Text
 
 from orch.cli.options import Format
-from orch.policy.text import one_line
+from orch.policy.text import cut, one_line, plain
 
 _UNBOUNDED: Final = 100_000
 """Columns of an output that is no terminal: a script wants a row on one line."""
+_LONGEST: Final = 4000
 _WORST: Final = {"Failed", "False", "Denied", "Expired"}
 _GOOD: Final = {"Passed", "True", "Approved", "Ready", "ok"}
 _OPEN: Final = {"Waiting", "Pending", "Suspended", "Unknown", "Working"}
@@ -52,12 +53,17 @@ class Listing:
 
 def say(text: str) -> None:
     """One line on stdout."""
-    Console(highlight=False).print(Text(one_line(text, 4000)), soft_wrap=True)
+    Console(highlight=False).print(Text(_one_row(text)), soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """One line on stderr."""
-    Console(stderr=True, highlight=False).print(Text(one_line(text, 4000)), soft_wrap=True)
+    Console(stderr=True, highlight=False).print(Text(_one_row(text)), soft_wrap=True)
+
+
+def _one_row(text: str) -> str:
+    """On one line, with its own blanks: an indent means something."""
+    return cut(plain(text).replace("\n", " ").replace("\t", " "), _LONGEST)
 
 
 def show(listing: Listing, output: Format | None, *, header: bool = True) -> None:

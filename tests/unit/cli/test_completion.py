@@ -17,6 +17,7 @@ PROGRAM = [sys.executable, "-c", "import sys; from orch.cli.completion import ma
     ("words", "completed"),
     [
         (["exp"], ["explain"]),
+        (["approvals", "v"], ["view"]),
         (["status", "--output", ""], ["wide", "json", "yaml", "name"]),
         (["mode", "web", "A"], ["Autonomous"]),
         (["status", "--all"], ["--all-namespaces"]),

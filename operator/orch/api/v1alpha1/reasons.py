@@ -153,7 +153,7 @@ class WaitingReason(Documented):
 
     AWAITING_APPROVAL = (
         "AwaitingApproval",
-        "People are asked. Look with `kubectl describe appr NAME`, decide by a patch of spec.decisions.",
+        "People are asked. Look with `kubectl orch approvals view NAME`, then `kubectl orch approve NAME`, or `deny` it.",
     )
     AWAITING_CHECKS = (
         "AwaitingChecks",
