@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.bench import (  # noqa: E402
+    admission,
     burst,
     cli,
     events,
@@ -40,6 +41,7 @@ BENCHES = {
     "burst": burst.created,
     "labelled": burst.labelled,
     "failover": failover.measure,
+    "admission": admission.measure,
     "cli-start": cli.measure,
 }
 RESULTS = ROOT / "bench" / "results.json"
@@ -66,6 +68,8 @@ NOTES = {
     "waiting": "1,000 runs that wait, half for checks and half for people, over 100 repositories",
     "burst": "200 runs created at once over 20 repositories; GitHub, git and steps answer at once, the control loop is the real one",
     "labelled": "200 labelled issues of one repository with maxActiveRuns 20 and one issue of another; steps take 2 s",
+    "admission": "what the admission policies add to a write: the same request in a namespace that they select and in one that they do "
+    "not, in turn. `decide`: a person's merge patch of an Approval; `run`: a person's new IssueRun; `status`: the operator's",
     "failover": "from the leader's last reconcile to its standby's first, with the Lease's true times (15, 10 and 2 s), pairs side by side",
 }
 
