@@ -154,6 +154,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
     index = RunIndex(run_source.cache)
     contexts = _contexts(settings, kube, runs, index, lease, adapters)
     admission = Admission(kube, suffix=settings.suffix)
+    expected = schema_hashes()
     controllers = [
         Controller(
             OrchestratedRepoReconciler(
@@ -188,7 +189,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
         lease=lease,
         namespaces=settings.namespaces or None,
         recorder=Recorder(kube),
-        preflight=lambda: crd_problems(kube, schema_hashes(), annotation=HASH_ANNOTATION),
+        preflight=lambda: crd_problems(kube, expected, annotation=HASH_ANNOTATION),
         times=Times(resync=settings.resync.total_seconds()),
         probes=(settings.health_host, settings.health_port),
     )

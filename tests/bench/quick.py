@@ -99,7 +99,7 @@ class QuickForges:
         self._labelled = labelled
         self._known: dict[str, QuickForge] = {}
 
-    def open(self, *, host: str, repository: str, secret: Mapping[str, bytes], tenant: str) -> QuickForge:
+    def open(self, *, repository: str, **_: object) -> QuickForge:
         if repository not in self._known:
             number = int(repository.removeprefix("acme/r")) + 1
             self._known[repository] = QuickForge(number, repository, self._labelled.get(repository, 0))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import yaml
@@ -66,6 +68,12 @@ class Kube:
     def server(self) -> str:
         """The base URL, without a trailing slash."""
         return str(self._api.configuration.host).rstrip("/")
+
+    @property
+    def proxy(self) -> str | None:
+        """The URL of the proxy in front of the server, from the kubeconfig or the environment."""
+        proxy: str | None = self._api.configuration.proxy
+        return proxy
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
@@ -179,6 +187,8 @@ async def connect(
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = connections
+    # With the client's own default (True) each request would look into ~/.netrc, in another thread.
+    configuration.client_session_kwargs = {"trust_env": False}
     try:
         if kubeconfig is None:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -186,6 +196,7 @@ async def connect(
             await load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
             )
+        configuration.proxy = configuration.proxy or _proxy(configuration.host)
         return Kube(ApiClient(configuration), act_as=act_as)
     except (ConfigException, OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
         where = f"kubeconfig {str(kubeconfig)!r}" if kubeconfig else "the pod's service account"
@@ -193,6 +204,14 @@ async def connect(
         kind = str(error) if isinstance(error, ConfigException | OSError) else f"not readable ({type(error).__name__})"
         hint = ("name another file" if kubeconfig else "outside a cluster, name a file") + " with --kubeconfig"
         raise NeedsHuman("NoCluster", f"cannot use {where}: {kind}; {hint}") from None
+
+
+def _proxy(server: str) -> str | None:
+    """What HTTPS_PROXY and NO_PROXY say about the server, as kubectl obeys them."""
+    address = urlsplit(server)
+    if proxy_bypass(address.hostname or ""):
+        return None
+    return getproxies().get(address.scheme)
 
 
 _READS: Final = frozenset({"get", "list"})

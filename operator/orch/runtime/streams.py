@@ -51,6 +51,7 @@ def open_session(kube: Kube, *, opened: Tell, listed: TellPage, heard: Tell) -> 
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=kube.ssl_context),
+        proxy=kube.proxy,
         response_class=Response,
         middlewares=(identify,),
     )

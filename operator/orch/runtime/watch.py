@@ -128,6 +128,7 @@ class Watch:
         settings.watching.server_timeout = self._times.server
         settings.watching.connect_timeout = 10
         settings.watching.chunk_size = PAGE
+        settings.persistence.diffbase_storage = _NoDiffs()
         settings.networking.request_timeout = 30
         settings.networking.error_backoffs = (1, 2, 4)
         settings.queueing.idle_timeout = 1
@@ -186,6 +187,19 @@ class Watch:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(callback, *args)
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """kopf copies each object twice to compare it with the one it handled last, which only handlers of changes ask for."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is ever written to an object."""
 
 
 def _resolve(future: asyncio.Future[str], why: str) -> None:

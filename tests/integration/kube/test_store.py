@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from tests.cluster import Cluster
 from tests.integration.kube.widgets import Widget
 
 from orch.errors import NotFound, Transient
@@ -167,3 +169,15 @@ current-context: x
     async with server, await connect(config) as kube:
         with pytest.raises(Unavailable, match="TimeoutError"):
             await kube.request("list", CONFIGMAPS, namespace="default", timeout=0.2)
+
+
+async def test_a_netrc_of_the_person_is_left_alone(
+    control_plane: Cluster, widget_kind: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its password would take the place of the kubeconfig's credential, or stand beside it, which HTTP forbids."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with await connect(control_plane.kubeconfig) as kube:
+        assert await Store(kube, Widget).find("default", "nobody") is None

@@ -103,3 +103,29 @@ async def test_outside_a_cluster_a_file_must_be_named(monkeypatch: pytest.Monkey
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(NeedsHuman, match="outside a cluster, name a file with --kubeconfig"):
         await connect(None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"HTTPS_PROXY": "http://proxy.test:3128"}, "http://proxy.test:3128", id="as kubectl takes it"),
+        pytest.param({"HTTPS_PROXY": "http://proxy.test:3128", "NO_PROXY": "api.test"}, None, id="not for this host"),
+        pytest.param({"HTTP_PROXY": "http://proxy.test:3128"}, None, id="of another scheme"),
+    ],
+)
+async def test_the_environment_may_name_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, environment: dict[str, str], proxy: str | None
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {token: t}}]\n"
+        "clusters: [{name: c, cluster: {server: 'https://api.test:6443'}}]\n"
+    )
+    async with await connect(path) as kube:
+        assert kube.proxy == proxy
