@@ -22,6 +22,7 @@ from tests.bench import (  # noqa: E402
     limits,
     machine,
     one_run,
+    profile,
     scale,
     setup_times,
     stress,
@@ -84,12 +85,17 @@ def main(only: str | None) -> int:
         if only in (None, name):
             for figure in measure():
                 known[figure.id] = figure
-                print(figure)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps([vars(figure) for figure in known.values()], indent=1) + "\n")
-    growth.draw(known.values(), PAGE.parent / growth.PICTURE)
-    PAGE.write_text(_page(list(known.values())))
+                print(figure, flush=True)
+            _keep(list(known.values()))
     return 0
+
+
+def _keep(figures: list[Figure]) -> None:
+    """Write all that is known: the next bench may fail."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps([vars(figure) for figure in figures], indent=1) + "\n")
+    growth.draw(figures, PAGE.parent / growth.PICTURE)
+    PAGE.write_text(_page(figures))
 
 
 def _page(figures: list[Figure]) -> str:
@@ -108,8 +114,9 @@ def _page(figures: list[Figure]) -> str:
         *(f"- **{name}**: {note}." for name, note in NOTES.items()),
         "",
         *growth.page(figures),
+        profile.SECTION,
     ]
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 if __name__ == "__main__":

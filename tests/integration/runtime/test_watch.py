@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import yaml
 from tests.cluster import Cluster, Kubectl
@@ -81,8 +82,8 @@ async def test_a_silent_network_fails_liveness_and_heals(
     # The true figures (90 s, and a bookmark each 60 s) scaled down: the server ends each watch after a second.
     times = Times(dead_after=4, watch=WatchTimes(silence=2, server=1))
     telling = Telling()
-    manager = a_manager(proxied, namespace, a_controller(telling), times=times)
-    async with running(manager):
+    manager = a_manager(proxied, namespace, a_controller(telling), times=times, probes=("127.0.0.1", 0))
+    async with running(manager), httpx2.AsyncClient() as http:
         await eventually(lambda: not manager.ready_problems())
         for _ in range(10):
             await asyncio.sleep(0.6)
@@ -90,6 +91,9 @@ async def test_a_silent_network_fails_liveness_and_heals(
         proxy.silence()
         await eventually(lambda: bool(manager.live_problems()), seconds=10)
         assert WIDGETS.path(namespace) in manager.live_problems()[0]
+        answer = await http.get(f"http://127.0.0.1:{manager.probe_port}/healthz")  # what the kubelet asks
+        assert answer.status_code == 503
+        assert "has been silent for more than 4 s" in answer.text
         proxy.flow()
         proxy.cut()
         await eventually(lambda: not manager.live_problems())
