@@ -69,6 +69,7 @@ class FakeRunner:
 
     async def forget(self, name: str) -> None:
         self.started.pop(name, None)
+        self.ended.pop(name, None)
 
     async def finish(self, outcome: StepOutcome = StepOutcome.DONE, **parts: object) -> str:
         """The newest step that runs ends with this report; its name."""

@@ -125,6 +125,7 @@ def _do(session: Session, store: Store) -> StepReport:
     return StepReport(
         name=session.step.name,
         change=changed,
+        has_tests=work.has_tests,
         baseline=tuple(check.as_report() for check in work.before),
         tests=tuple(check.as_report() for check in work.after),
         test_fixes=work.fixes,

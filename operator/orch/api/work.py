@@ -212,6 +212,8 @@ class StepReport(WorkModel):
     analysis: Analysis | None = None
     plan: Plan | None = None
     change: Change | None = None
+    has_tests: bool = True
+    """Whether a test command is configured or was found; False is told to people."""
     baseline: tuple[TestRun, ...] = ()
     """Lint and tests before the first change: what was red before is known."""
     tests: tuple[TestRun, ...] = ()

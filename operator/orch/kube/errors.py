@@ -9,6 +9,7 @@ texts end in conditions, and a text that changes by itself would rewrite the obj
     ├── AlreadyExists    409 on a create: look whether it is ours and adopt it
     ├── Forbidden        403: RBAC or quota; the text names verb and resource
     ├── Invalid          400, 422: the schema or an admission policy says no; `fields` are the paths
+    ├── Unreadable       what the server holds is no object of ours, e.g. one that a newer version wrote
     ├── Expired          410: a list's continuation or a resourceVersion is too old; start again
     └── Unavailable      429, 5xx, timeout, no connection: later again
 """
@@ -64,6 +65,14 @@ class Invalid(KubeError, Terminal):
     """Schema or admission refused. `fields`: the paths that the server named, empty for an admission policy."""
 
     fields: tuple[str, ...] = ()
+
+
+class Unreadable(KubeError, NeedsHuman):
+    """No model of ours takes the object. `document` is what the server holds, `message` says which field is wrong."""
+
+    def __init__(self, message: str, *, document: dict[str, Any]) -> None:
+        super().__init__("Unreadable", message)
+        self.document = document
 
 
 class Expired(KubeError, Transient):

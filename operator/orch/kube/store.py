@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+import structlog
+from pydantic import ValidationError
+
 from orch.kube.client import Kube
-from orch.kube.errors import Conflict
+from orch.kube.errors import Conflict, Unreadable
 from orch.kube.objects import PAGE, Document, Objects
 from orch.kube.resource import Resource
+
+log = structlog.get_logger(__name__)
 
 
 class Metadata(Protocol):
@@ -57,18 +62,25 @@ class Store(Generic[T]):
     async def find(self, namespace: str, name: str) -> T | None:
         """The object now, straight from the API server; None if there is none."""
         document = await self.objects.find(namespace, name)
-        return None if document is None else self._model.model_validate(document)
+        return None if document is None else self._read(document)
 
     async def get(self, namespace: str, name: str) -> T:
         """Like `find`, but raises KubeNotFound."""
-        return self._model.model_validate(await self.objects.get(namespace, name))
+        return self._read(await self.objects.get(namespace, name))
 
     async def list(
         self, namespace: str | None = None, *, labels: str = "", fields: str = "", page: int = PAGE
     ) -> list[T]:
-        """All objects that match, in one namespace or in all (None)."""
+        """All objects that match, in one namespace or in all (None). One that cannot be read is left out and logged: its own
+        reconcile says so on it, and the others are not held up."""
         listing = await self.objects.list(namespace, labels=labels, fields=fields, page=page)
-        return [self._model.model_validate(item) for item in listing.items]
+        found: list[T] = []
+        for item in listing.items:
+            try:
+                found.append(self._read(item))
+            except Unreadable as error:
+                log.warning("store.unreadable", resource=self.resource.name, why=error.message)
+        return found
 
     async def create(self, obj: T, *, dry_run: bool = False) -> T:
         """Create the object in its namespace. Status is not sent. Raises AlreadyExists: look whether it is ours."""
@@ -111,6 +123,17 @@ class Store(Generic[T]):
     async def delete(self, obj: T) -> bool:
         """Delete this very object; False if it was gone. Raises Conflict when another has taken its name."""
         return await self.objects.delete(obj.metadata.namespace, _name(obj), uid=obj.metadata.uid)
+
+    def _read(self, document: Document) -> T:
+        """The object as a model. Raises Unreadable; its text quotes no value of the object."""
+        try:
+            return self._model.model_validate(document)
+        except ValidationError as error:
+            first, meta = error.errors(include_input=False, include_url=False)[0], document.get("metadata") or {}
+            field = ".".join(str(part) for part in first["loc"])
+            text = f"{self.resource.kind} {meta.get('name')!r} cannot be read, at {field}: {first['msg'][:200]}"
+            hint = "a newer version of orch wrote it, or somebody by hand: upgrade the operator, or correct it"
+            raise Unreadable(f"{text}; {hint}", document=document) from None
 
     async def _patch(self, obj: T, change: Document, *, version: str | None, subresource: str | None = None) -> T:
         if version is None:

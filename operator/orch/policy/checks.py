@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orch.api.v1alpha1.orchestratedrepo_policy import MergeSpec, NoChecks
+from orch.policy.text import one_line
 from orch.ports import BranchRules, Check, Checks, CheckState
 
 
@@ -80,5 +81,5 @@ def _result(
 
 
 def _names(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
+    shown = ", ".join(one_line(name, 100) for name in names[:5])  # whoever reports a check names it
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -10,6 +10,7 @@ from orch.api.v1alpha1.reasons import ApprovalCondition, ApprovalReason
 from orch.kube.store import Store
 from orch.policy.approvals import count
 from orch.ports import Clock
+from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
 
 _REASONS = {reason.value: reason for reason in ApprovalReason}
@@ -26,7 +27,9 @@ class ApprovalReconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """Count once; a settled Approval is never counted again."""
-        approval = await self._approvals.find(key.namespace, key.name)
+        approval = await find_readable(
+            self._approvals, key.namespace, key.name, kind=ApprovalCondition.DECIDED, status="False", now=self._clock()
+        )
         if approval is None or approval.metadata.deletion_timestamp is not None:
             return Result()
         if approval.status.outcome not in (None, ApprovalOutcome.PENDING):

@@ -10,9 +10,10 @@ from typing import Final
 
 from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
 from orch.kube.client import Kube
-from orch.kube.errors import Conflict
+from orch.kube.errors import Conflict, Unreadable
 from orch.kube.secrets import read_secret
 from orch.kube.store import Store
+from orch.policy.fitting import fit
 from orch.policy.identity import run_name
 from orch.policy.versions import is_forsaken
 from orch.ports import Artifacts, Clock, Forge, Forges, Git, Meter, Remote, WorkRunner
@@ -35,6 +36,7 @@ class RunWriter:
 
     async def save(self) -> None:
         """Write what has changed since the last save. Raises Conflict when somebody else changed spec or status."""
+        fit(self._run)
         try:
             stored = await self._runs.write_status(self._run, self._written)
         except Conflict:
@@ -142,8 +144,12 @@ class Contexts:
         if run.status.analysis is not None and run.status.plan is not None:
             return None
         if run.spec.retry_of is not None:
-            return await self.runs.find(run.metadata.namespace or "", run.spec.retry_of.name)
-        if run.spec.attempt > 1:
+            name = run.spec.retry_of.name
+        elif run.spec.attempt > 1:
             name = run_name(run.spec.repository_ref.name, run.spec.issue_number, run.spec.attempt - 1)
+        else:
+            return None
+        try:
             return await self.runs.find(run.metadata.namespace or "", name)
-        return None
+        except Unreadable:  # it says so itself; what it learnt is lost to this one
+            return None

@@ -25,7 +25,7 @@ from orch.kube.store import Store
 from orch.policy.render import one_line
 from orch.ports import WorkRunner
 from orch.reconcilers.context import Contexts, RunWriter
-from orch.reconcilers.projections import TERMINAL_LABEL
+from orch.reconcilers.projections import FINALIZER, TERMINAL_LABEL
 from orch.reconcilers.totals import ending
 from orch.runtime.reconcile import Result
 from orch.stages.contract import RunContext
@@ -66,7 +66,7 @@ async def tidy(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: O
         ended = await _end_deleted(runs, contexts, run, repo)
         if not (ended or late):
             return Result(requeue_after=timedelta(seconds=10))
-    finalizers = [name for name in run.metadata.finalizers if name != "orch.dev/cleanup"]
+    finalizers = [name for name in run.metadata.finalizers if name != FINALIZER]
     outcome = ending(run)
     if run.metadata.labels.get(TERMINAL_LABEL) == outcome and finalizers == run.metadata.finalizers:
         return Result()

@@ -29,12 +29,12 @@ from orch.kube.store import Store
 from orch.policy.retries import delay
 from orch.reconcilers.context import Contexts, RunWriter
 from orch.reconcilers.ending import end, tidy
-from orch.reconcilers.projections import ISSUE_LABEL, REPO_LABEL
+from orch.reconcilers.projections import FINALIZER, ISSUE_LABEL, REPO_LABEL
+from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
 from orch.stages import PIPELINE, Again, Done, RunContext, Waiting, interference
 from orch.stages.interference import is_merged, must_see_repository
 
-FINALIZER: Final = "orch.dev/cleanup"
 _ROUNDS: Final = 4
 """How often one reconcile goes through the pipeline anew because a fact moved. More would starve others."""
 _LOOK_AGAIN: Final = timedelta(minutes=5)
@@ -52,7 +52,14 @@ class IssueRunReconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """Observe, act, write status at most once more than effects need. Raises KubeError: the queue backs off."""
-        run = await self._runs.find(key.namespace, key.name)
+        run = await find_readable(
+            self._runs,
+            key.namespace,
+            key.name,
+            kind=IssueRunCondition.SUCCEEDED,
+            status="Unknown",
+            now=self._contexts.clock(),
+        )
         if run is None:
             return Result()
         repo = await self._repos.find(key.namespace, run.spec.repository_ref.name)

@@ -34,6 +34,7 @@ from orch.reconcilers.intake import Intake
 from orch.reconcilers.polling import Polls, pause
 from orch.reconcilers.repository_claim import RepositoryClaims
 from orch.reconcilers.totals import Totals
+from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
 
 FINALIZER: Final = "orch.dev/cleanup"
@@ -71,7 +72,9 @@ class OrchestratedRepoReconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """Observe, decide, write status if it changed. Raises KubeError: the queue backs off."""
-        repo = await self._repos.find(key.namespace, key.name)
+        repo = await find_readable(
+            self._repos, key.namespace, key.name, kind=Type.READY, status="False", now=self._now()
+        )
         if repo is None:
             self._polls.forget(key)
             self._totals.forget(key)

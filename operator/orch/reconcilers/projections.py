@@ -13,6 +13,8 @@ TERMINAL_LABEL: Final = "orch.dev/terminal"
 REPO_LABEL: Final = "orch.dev/repo"
 ISSUE_LABEL: Final = "orch.dev/issue"
 RUN_LABEL: Final = "orch.dev/run"
+FINALIZER: Final = "orch.dev/cleanup"
+"""Held while a run or a repository has something outside of the cluster to let go, five minutes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +38,20 @@ class RunProjection:
 
 
 def project_run(document: Mapping[str, Any]) -> RunProjection:
-    """An IssueRun's projection."""
-    spec, status = document.get("spec") or {}, document.get("status") or {}
-    conditions = {entry["type"]: entry for entry in status.get("conditions") or []}
-    waiting = conditions.get("Waiting") or {}
+    """An IssueRun's projection, whatever a newer version may have written into it: only its reconcile can say so on it."""
+    spec, status = _part(document, "spec"), _part(document, "status")
+    waiting = _condition(status, "Waiting")
     return RunProjection(
         asked=_asked(document),
         namespace=document["metadata"].get("namespace", ""),
         name=document["metadata"]["name"],
-        repo=(spec.get("repositoryRef") or {}).get("name", ""),
+        repo=str(_part(spec, "repositoryRef").get("name", "")),
         issue=spec.get("issueNumber", 0),
         started="startTime" in status,
         has_pull="pullRequest" in status,
         finished="completionTime" in status,
         waiting=waiting.get("reason", "") if waiting.get("status") == "True" else "",
-        event_id=(spec.get("trigger") or {}).get("eventID", ""),
+        event_id=_part(spec, "trigger").get("eventID", ""),
         created=document["metadata"].get("creationTimestamp", ""),
     )
 
@@ -71,10 +72,9 @@ class RepoProjection:
 
 def project_repo(document: Mapping[str, Any]) -> RepoProjection:
     """An OrchestratedRepo's projection."""
-    conditions = (document.get("status") or {}).get("conditions") or []
-    ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+    ready = _condition(_part(document, "status"), "Ready").get("status") == "True"
     return RepoProjection(
-        asked=_asked(document), repository=(document.get("spec") or {}).get("repository", ""), ready=ready
+        asked=_asked(document), repository=str(_part(document, "spec").get("repository", "")), ready=ready
     )
 
 
@@ -89,10 +89,21 @@ class ApprovalProjection:
 
 def project_approval(document: Mapping[str, Any]) -> ApprovalProjection:
     """An Approval's projection."""
-    target = (document.get("spec") or {}).get("target") or {}
+    target = _part(_part(document, "spec"), "target")
     return ApprovalProjection(
-        asked=_asked(document), run=target.get("name", ""), outcome=(document.get("status") or {}).get("outcome", "")
+        asked=_asked(document), run=target.get("name", ""), outcome=_part(document, "status").get("outcome", "")
     )
+
+
+def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = document.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    conditions = status.get("conditions")
+    known = [entry for entry in conditions if isinstance(entry, Mapping)] if isinstance(conditions, list) else []
+    return next((entry for entry in known if entry.get("type") == kind), {})
 
 
 def _asked(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from orch.errors import OrchError, RateLimited
-from orch.kube.errors import Conflict, KubeError
+from orch.kube.errors import Conflict, KubeError, Unreadable
 from orch.kube.events import Recorder, Regarding
 from orch.runtime.backoff import Backoff
 from orch.runtime.cache import Change
@@ -148,6 +148,9 @@ class Workers:
             case RateLimited():
                 self.queue.add_after(key, max(1.0, _seconds_until(error.retry_at)))
                 return "requeued"
+            case Unreadable():
+                self._again(key, error.reason, error.message)
+                await self._warn(key, error.reason, error.message)
             case KubeError():  # no Event: it would go to the server that has just refused
                 self._again(key, error.reason, error.message)
             case OrchError():

@@ -10,6 +10,7 @@ from orch.api.v1alpha1 import ChecksState, ChecksStatus, EffectState
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.api.work import Feedback, StepStage
 from orch.policy.checks import ChecksResult, ChecksVerdict, judge
+from orch.policy.fitting import shortened
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Check, Checks, CheckState
 from orch.stages.base import branch
@@ -80,7 +81,7 @@ def _status(found: Checks, verdict: ChecksVerdict) -> ChecksStatus:
         passed=verdict.passed,
         pending=verdict.pending,
         failed=sum(item.state is CheckState.FAILED for item in found.items),
-        failing=[one_line(check.name, 255) for check in verdict.failing][:10],
+        failing=shortened([one_line(check.name, 255) for check in verdict.failing], 10),
     )
 
 

@@ -6,7 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import ChangeStatus, Finding, GuardAction, Step
+from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
 from orch.api.work import StepReport
 from orch.errors import PolicyDenied, Terminal
 from orch.policy.guards import Finding as FoundByGuard
@@ -37,7 +39,14 @@ async def guard(ctx: RunContext) -> Outcome:
     record = branch(ctx)
     base = await ctx.git.fetch(ctx.remote, record.base_branch or "main") if record.head_sha else await pin_base(ctx)
     await judge(ctx, head, base=base, step=step.name, document=texts.diff_key(step.name))
+    _note_tests(ctx, report)
     return Done()
+
+
+def _note_tests(ctx: RunContext, report: StepReport) -> None:
+    """A repository without tests is worked on all the same, but nobody is to believe that something was tested."""
+    reason = IssueRunReason.TESTS_PASSED if report.has_tests else IssueRunReason.NO_TESTS
+    set_condition(ctx.run, IssueRunCondition.TESTED, report.has_tests, reason, reason.meaning, ctx.clock())
 
 
 async def _build(ctx: RunContext, step: Step, report: StepReport) -> str:

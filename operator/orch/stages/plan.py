@@ -8,6 +8,7 @@ from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import Gate, PlanStatus
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
 from orch.api.work import Feedback, Plan, StepOutcome, StepStage
+from orch.policy.fitting import shortened
 from orch.policy.risk import assess
 from orch.policy.text import cut, one_line, plain
 from orch.stages.base import learnt, pin_base, replans
@@ -73,7 +74,7 @@ async def _record(ctx: RunContext, made: Plan) -> None:
     ctx.run.status.plan = PlanStatus(
         digest=await ctx.artifacts.put(document.encode()),
         summary=one_line(made.summary, limit=1024),
-        files=[one_line(path, limit=256) for path in made.files[:50]],
+        files=shortened([one_line(path, limit=256) for path in made.files], 50),
         confidence_percent=made.confidence_percent,
         artifact=kept,
     )

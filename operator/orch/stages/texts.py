@@ -5,7 +5,9 @@ The issue's title is a stranger's text: it passes `one_line` or `render_untruste
 
 from __future__ import annotations
 
+from orch.api.conditions import is_false
 from orch.api.v1alpha1 import Finding, IssueRun, OrchestratedRepo, Step
+from orch.api.v1alpha1.reasons import IssueRunCondition
 from orch.policy.render import marker, render_title, render_untrusted
 from orch.policy.text import one_line
 from orch.ports import Author
@@ -66,7 +68,7 @@ def pull_body(run: IssueRun, repo: OrchestratedRepo) -> str:
         "### What code found",
         *_facts(run),
         *_findings(run),
-        "- tests in the sandbox are a claim: the checks of this pull request are the proof",
+        _tests(run),
         f"- cost so far: {usage.cost_usd} USD in {usage.model_calls} model calls",
         "### What the model says",
         render_untrusted((plan.summary if plan else None) or "", limit=1_500),
@@ -137,6 +139,12 @@ def _place(finding: Finding) -> str:
     if not finding.path:
         return ""
     return f"{render_title(finding.path, limit=120)}{f':{finding.line}' if finding.line else ''}: "
+
+
+def _tests(run: IssueRun) -> str:
+    if is_false(run, IssueRunCondition.TESTED):
+        return "- **the repository has no tests that orch finds**: nothing was tested, set `spec.pipeline.test`"
+    return "- tests in the sandbox are a claim: the checks of this pull request are the proof"
 
 
 def _facts(run: IssueRun) -> list[str]:

@@ -6,13 +6,14 @@ import pytest
 from tests.builders import a_repo, sha
 from tests.unit.stages.world import World, at
 
-from orch.api.conditions import is_true
+from orch.api.conditions import is_false, is_true
 from orch.api.v1alpha1 import ApprovalOutcome, Gate
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.errors import Cancelled, NeedsHuman, PolicyDenied, Terminal, Transient, WrongRepository
-from orch.stages import Done, Waiting
+from orch.stages import Done, Waiting, texts
 from orch.stages.checks import checks
 from orch.stages.guard import guard
+from orch.stages.implement import implement
 from orch.stages.publish import publish
 
 ASKING = {"gates": [{"gate": "Publish", "when": "Always"}]}
@@ -25,6 +26,16 @@ async def test_the_commit_is_ours() -> None:
     assert world.git.parents[world.head] == (world.forge.branches["main"],)
     assert world.git.trees[world.head] == sha("theirs of web-7-1-implement-1")
     assert list(world.records.documents) == ["web-7-1-plan-1", "web-7-1-diff-implement-1"]
+
+
+@pytest.mark.parametrize(("has_tests", "told"), [(True, "are a claim"), (False, "no tests that orch finds")])
+async def test_a_repository_without_tests_is_told(has_tests: bool, told: str) -> None:
+    world = await at(implement)
+    await world.step(implement, has_tests=has_tests)
+    await world.play(guard)
+    assert is_true(world.run, "Tested") is has_tests
+    assert is_false(world.run, "Tested") is not has_tests
+    assert told in texts.pull_body(world.run, world.repo)
 
 
 async def test_a_forbidden_change_is_refused_at_each_look() -> None:

@@ -115,6 +115,10 @@ class IssueRunCondition(Documented):
 
     ACCEPTED = "Accepted", "Whether the run was admitted and its issue taken."
     PLANNED = "Planned", "Whether there is a plan, approved where that was asked."
+    TESTED = (
+        "Tested",
+        "Whether the repository's tests passed on the change, by the sandbox: a claim, which its checks prove.",
+    )
     PUBLISHED = "Published", "Whether the change is a pull request."
     CHECKS_PASSED = "ChecksPassed", "Whether all checks that count have passed on the current head."
     MERGE_APPROVED = "MergeApproved", "Whether the gate Merge is open for exactly this change."
@@ -191,6 +195,11 @@ class IssueRunReason(Documented):
     PROGRESSING = "Progressing", "The run is at work, or waits: see the condition Waiting."
     ADMITTED = "Admitted", "The run has a slot."
     PLANNED = "Planned", "There is a plan."
+    TESTS_PASSED = "TestsPassed", "Lint and tests passed in the sandbox."
+    NO_TESTS = (
+        "NoTests",
+        "No test command is set and none was found, so only the pull request's checks tell. Set spec.pipeline.test.",
+    )
     PUBLISHED = "Published", "The change is a pull request."
     CHECKS_PASSED = "ChecksPassed", "All checks that count have passed on this head."
     CHECKS_PENDING = "ChecksPending", "Checks are still running on this head."
@@ -310,6 +319,10 @@ class AdapterReason(Documented):
     NAME_TAKEN = (
         "NameTaken",
         "Another object has the name that orch would give. Rename or delete it, then retry the run.",
+    )
+    UNREADABLE = (
+        "Unreadable",
+        "The operator cannot read the object: a newer version wrote it, or somebody by hand. Upgrade, or correct the field.",
     )
     LEASE_ENDING = "LeaseEnding", "The operator was about to hand over, so the act was left to the next one."
     PARENT_MISSING = "ParentMissing", "The merge is the first commit of the branch: there is nothing to go back to."

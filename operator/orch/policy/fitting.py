@@ -1,0 +1,87 @@
+"""A run's status stays small: an object of ours is at most 32 KiB, as etcd, the watch and every reader carry it whole.
+
+Called by the writer of the status, just before it writes. Most statuses are a tenth of that; what is cut in the others is
+for reading only, the longest texts first, and a list that was cut says how much is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from orch.api.v1alpha1 import Finding, IssueRun
+from orch.policy.text import cut
+
+LIMIT: Final = 32 * 1024
+"""Bytes of the whole object as JSON."""
+_MARGIN: Final = 2 * 1024
+"""What the server adds: managed fields are not counted, a few times and a resourceVersion are."""
+_MORE: Final = re.compile(r"… and (\d+) more")
+
+
+@dataclass(frozen=True)
+class _Room:
+    """How much is kept: characters of a text, entries of a list, newest steps and artifacts."""
+
+    text: int
+    entries: int
+    newest: int
+
+
+_ROOMS: Final = (_Room(1024, 50, 20), _Room(400, 20, 20), _Room(160, 10, 16), _Room(64, 5, 8))
+
+
+def fit(run: IssueRun) -> None:
+    """Cut the run's status in place until the object fits."""
+    if size(run) <= LIMIT - _MARGIN:
+        return
+    for room in _ROOMS:  # tried on a copy: a list is cut once, so that its count is true
+        tried = run.deep_copy()
+        _cut(tried, room)
+        if size(tried) <= LIMIT - _MARGIN or room is _ROOMS[-1]:
+            _cut(run, room)
+            return
+
+
+def size(run: IssueRun) -> int:
+    """Bytes of the object as the API server keeps it."""
+    return len(json.dumps(run.dump(), ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def shortened(entries: Sequence[str], most: int) -> list[str]:
+    """At most so many entries; where some were left out, the last one says how many."""
+    if len(entries) <= most:
+        return list(entries)
+    told = _MORE.fullmatch(entries[-1])
+    left_out = len(entries) - most + 1 + (int(told[1]) - 1 if told else 0)
+    return [*entries[: most - 1], f"… and {left_out} more"]
+
+
+def _cut(run: IssueRun, room: _Room) -> None:
+    status = run.status
+    for condition in status.conditions:
+        condition.message = cut(condition.message, room.text)
+    if status.failure is not None:
+        status.failure.message = cut(status.failure.message, room.text)
+    if status.analysis is not None and status.analysis.reason is not None:
+        status.analysis.reason = cut(status.analysis.reason, room.text)
+    if status.plan is not None:
+        status.plan.summary = cut(status.plan.summary or "", room.text)
+        status.plan.files = shortened([cut(path, room.text) for path in status.plan.files], room.entries)
+    if status.change is not None:
+        change, kept = status.change, status.change.findings[: room.entries]
+        change.findings_omitted += len(change.findings) - len(kept)
+        change.findings = [_short(finding, room.text) for finding in kept]
+        change.risk_reasons = shortened([cut(reason, room.text) for reason in change.risk_reasons], room.entries)
+    if status.checks is not None:
+        status.checks.failing = shortened([cut(name, room.text) for name in status.checks.failing], room.entries)
+    status.steps, status.artifacts = status.steps[-room.newest :], status.artifacts[-room.newest :]
+
+
+def _short(finding: Finding, most: int) -> Finding:
+    return finding.model_copy(
+        update={"path": cut(finding.path, most) if finding.path else None, "message": cut(finding.message, most)}
+    )
