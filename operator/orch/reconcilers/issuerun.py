@@ -34,6 +34,7 @@ from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
 from orch.stages import PIPELINE, Again, Done, RunContext, Waiting, interference
 from orch.stages.interference import is_merged, must_see_repository
+from orch.stages.work import STEP_FAILED
 
 _ROUNDS: Final = 4
 """How often one reconcile goes through the pipeline anew because a fact moved. More would starve others."""
@@ -132,6 +133,10 @@ def _pause(run: IssueRun, err: OrchError, now: datetime) -> Waiting | None:
             return Waiting(WaitingReason.BUDGET_EXHAUSTED, err.message, _LOOK_AGAIN)
         case Lost():
             return Waiting(None, err.message, timedelta(seconds=1))
+        case Transient() if _is_early(run, err, now):
+            # An event woke it before the next attempt was due, and what failed has not passed yet: the same attempt still.
+            rest = (run.status.next_attempt_time or now) - now
+            return Waiting(None, f"trying again: {err.message}", min(rest, _LOOK_AGAIN))
         case Transient():
             attempt = run.status.attempts.transient + 1
             pause = delay(FailureClass.TRANSIENT, attempt, key=f"{run.metadata.namespace}/{run.metadata.name}")
@@ -144,6 +149,12 @@ def _pause(run: IssueRun, err: OrchError, now: datetime) -> Waiting | None:
             return Waiting(None, f"trying again: {err.message}", pause)
         case _:
             return None
+
+
+def _is_early(run: IssueRun, err: Transient, now: datetime) -> bool:
+    """Whether a failure is only seen once more. A step that failed was an attempt of its own, and may have cost money."""
+    due = run.status.next_attempt_time
+    return due is not None and now < due and err.reason != STEP_FAILED
 
 
 def _recovered(run: IssueRun) -> None:

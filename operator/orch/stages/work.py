@@ -26,6 +26,7 @@ from orch.stages.reports import interrupted, parked
 
 REPORT_LIMIT: Final = 4_000_000
 INPUT_LIMIT: Final = 8_000_000
+STEP_FAILED: Final = "StepFailed"
 _KEPT: Final = 20
 _MOST_LOST: Final = 5
 _MARGIN: Final = timedelta(minutes=2)
@@ -137,7 +138,7 @@ async def _finish(ctx: RunContext, step: Step, status: StepStatus) -> StepReport
         return _lost(ctx, step)
     if status.state is RunnerState.FAILED or status.report is None:
         step.state, step.reason = StepState.FAILED, one_line(status.message or "NoReport", limit=128)
-        raise Transient("StepFailed", f"step {step.name} failed: {one_line(status.message, limit=400)}")
+        raise Transient(STEP_FAILED, f"step {step.name} failed: {one_line(status.message, limit=400)}")
     step.output_digest = status.report
     try:
         report = await read_report(ctx, step)

@@ -1,5 +1,6 @@
 """What the reconciler makes of failures that do not pass."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,7 +39,9 @@ class Repos(Runs):
         return self.world.repo
 
 
-async def _fail_for_long(world: World) -> IssueRun:
+async def _fail(world: World, *, times: int = 20, every: timedelta = timedelta(hours=1)) -> IssueRun:
+    """GitHub does not answer, however often it is looked at."""
+
     async def gone(*_: Any, **__: Any) -> None:
         raise Transient("Unreachable", "GitHub does not answer")
 
@@ -51,8 +54,9 @@ async def _fail_for_long(world: World) -> IssueRun:
     runs: Any = Runs(world)
     repos: Any = Repos(world)
     reconciler = IssueRunReconciler(runs=runs, repos=repos, contexts=contexts)
-    for _ in range(20):
+    for _ in range(times):
         result = await reconciler.reconcile(Key("team", world.run.metadata.name))
+        world.clock.forward(every)
         assert world.run.status.completion_time is not None or result.requeue_after
     return world.run
 
@@ -60,7 +64,7 @@ async def _fail_for_long(world: World) -> IssueRun:
 async def test_what_is_merged_does_not_fail_because_the_rest_takes_long() -> None:
     world = World()
     await world.reach(verify)
-    run = await _fail_for_long(world)
+    run = await _fail(world)
     assert run.status.failure is None
     assert run.status.completion_time is None
 
@@ -68,6 +72,18 @@ async def test_what_is_merged_does_not_fail_because_the_rest_takes_long() -> Non
 async def test_what_is_not_merged_fails_in_the_end() -> None:
     world = World()
     await world.reach(checks)
-    run = await _fail_for_long(world)
+    run = await _fail(world)
     assert run.status.failure is not None
     assert run.status.failure.reason == "AttemptsExhausted"
+
+
+async def test_a_look_before_the_next_attempt_is_due_consumes_none() -> None:
+    world = World()
+    await world.reach(checks)
+    run = await _fail(world, every=timedelta(milliseconds=100))
+    assert run.status.failure is None
+    assert run.status.attempts.transient == 1
+    run = await _fail(world, times=1)
+    assert run.status.attempts.transient == 1
+    run = await _fail(world, times=1)
+    assert run.status.attempts.transient == 2
