@@ -130,7 +130,7 @@ class Kube:
         body: Any,
         timeout: float,  # noqa: ASYNC109
     ) -> tuple[int, bytes]:
-        headers, act = {"Accept": accept}, asked.act
+        headers, act = {"Accept": accept}, None if query and "dryRun" in query else asked.act
         if asked.verb == "patch":
             headers["Content-Type"] = MERGE_PATCH
         try:

@@ -104,8 +104,11 @@ class Request:
 
     @property
     def act(self) -> str | None:
-        """What is done, without to which object, for failpoints: `patch issueruns.orch.dev/status`. None: it only reads."""
-        return None if self.verb in ("get", "list") else f"{self.verb} {self.target.partition(' ')[0]}"
+        """What is done, without to which object, for failpoints: `patch issueruns.orch.dev/status`. None: nothing is, a review
+        of access or identity only asks."""
+        resource = self.target.partition(" ")[0]
+        asks = self.verb in ("get", "list") or resource.endswith((".authorization.k8s.io", ".authentication.k8s.io"))
+        return None if asks else f"{self.verb} {resource}"
 
 
 def unreachable(request: Request, error: BaseException) -> Unavailable:
