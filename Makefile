@@ -8,7 +8,7 @@ PYTEST := $(VENV) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-unit test-integration test-e2e lint generate bench plugin lock clean
+.PHONY: help setup demo demo-down test test-unit test-integration test-e2e chaos lint generate bench plugin lock clean
 
 # the real services instead of the stand-ins: make demo REPO=owner/name ISSUE=n
 export REPO ISSUE
@@ -41,6 +41,9 @@ test-integration: setup ## Tests against a real API server
 
 test-e2e: setup ## From a labelled issue to a merged pull request
 	@$(PYTEST) tests/e2e
+
+chaos: setup ## A soak in bad weather: SECONDS=60 SEED=n RUNS=50; the same seed gives the same blows
+	@SECONDS=$(or $(SECONDS),60) SEED=$(SEED) RUNS=$(or $(RUNS),50) $(VENV) -m pytest -n 0 -s tests/chaos/test_soak.py
 
 lint: setup ## Style, types, import contracts, and that generated files are current
 	@$(VENV) hack/lint.py

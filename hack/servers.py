@@ -50,6 +50,7 @@ class ControlPlane:
         self._token = secrets.token_urlsafe(32)
         self._port = 0
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, list[str]] = {}
 
     @property
     def url(self) -> str:
@@ -80,7 +81,20 @@ class ControlPlane:
 
     def find_dead(self) -> str | None:
         """The name of a server that ended by itself, if one did."""
-        return next((name for name, process in self._running.items() if process.poll() is not None), None)
+        return next((name for name in self._running if self.is_dead(name)), None)
+
+    def is_dead(self, name: str) -> bool:
+        """Whether a server that was started, `etcd` say, has ended."""
+        return self._running[name].poll() is not None
+
+    def pid(self, name: str) -> int:
+        """The process id of a server that was started."""
+        return self._running[name].pid
+
+    def revive(self, name: str) -> None:
+        """Start a server that is dead as it was, with what it has on disk; nobody waits until it is ready."""
+        self._running[name].wait()
+        self._run(name, self._commands[name])
 
     def __enter__(self) -> Self:
         self.start()
@@ -171,7 +185,8 @@ class ControlPlane:
         fresh.rename(self.directory / name)
 
     def _run(self, name: str, arguments: list[str]) -> None:
-        with self._log(name).open("wb") as log:
+        self._commands[name] = arguments
+        with self._log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
                 # SIGKILL: with its store gone at the same moment, an API server would wait a minute for it
                 tethered([str(self.programs[name]), *arguments], sig=signal.SIGKILL),

@@ -1,0 +1,103 @@
+"""What the stand-ins' journals and the cluster must show after crashes: each effect once, nothing lost, no money unaccounted.
+
+Used by the crash tests. The journals are the stand-ins' own: what orch believes to have done does not count here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+from tests.e2e.desk import BOT, Desk, Run
+
+
+def merged_once(run: Run) -> None:
+    """The run ended merged, and everything that it did on GitHub and in the cluster is there once."""
+    status = run.status
+    assert run.condition("Succeeded")["reason"] == "Merged", status
+    assert len(run.comments()) == 1, run.comments()
+    (pull,) = run.pulls()
+    assert pull["merged_at"], pull
+    path = f"/repos/{run.repository}/pulls/{pull['number']}/merge"
+    assert _acted(run, "PUT", path, 200) == 1
+    branch = pull["head"]["ref"]
+    assert branch not in run.desk.refs(run.repository)
+    assert _acted(run, "DELETE", f"/repos/{run.repository}/git/refs/heads/{branch}", 204) == 1
+    points = [p for p in run.desk.list("rollbackpoints") if p["spec"]["runRef"]["name"] == run.name]
+    assert [p["spec"]["merge"]["sha"] for p in points] == [pull["merge_commit_sha"]]
+    names = [step["name"] for step in status["steps"]]
+    assert len(names) == len(set(names)), names
+
+
+def pushed_once(runs: list[Run]) -> None:
+    """Each of the runs, all of one repository, sent its branch once."""
+    acted = [entry for entry in runs[0].pushes() if entry["acted_status"] == 200]
+    assert len(acted) == len(runs)
+
+
+def no_attempt_consumed(run: Run) -> None:
+    """Crashes of ours are nobody's failed attempt, and no step was given up for them."""
+    attempts = {name: count for name, count in run.status["attempts"].items() if count}
+    assert attempts == {"implement": 1}, run.status
+    assert [step["state"] for step in run.status["steps"]] == ["Succeeded"] * 3, run.status["steps"]
+
+
+def asked_once(run: Run, gate: str) -> None:
+    """One question was asked at the gate, and its answer was used."""
+    approvals = [a for a in run.desk.list("approvals", run=run.name) if a["spec"]["gate"] == gate]
+    assert [a["status"]["outcome"] for a in approvals] == ["Approved"]
+    assert approvals[0]["status"]["consumedTime"]
+
+
+def every_call_is_booked(desk: Desk, runs: list[Run]) -> None:
+    """The runs' figures are those of the model's own journal, call for call and token for token."""
+    calls = model_calls(desk)
+    used = [run.status["usage"] for run in runs]
+    assert sum(usage.get("modelCalls", 0) for usage in used) == len(calls)
+    assert sum(usage.get("outputTokens", 0) for usage in used) == sum(call["usage"]["output_tokens"] for call in calls)
+    assert sum(usage.get("inputTokens", 0) for usage in used) == sum(call["usage"]["input_tokens"] for call in calls)
+    assert all(Decimal(usage.get("reservedUSD", "0")) == 0 for usage in used), used
+
+
+def is_money_reserved(desk: Desk) -> bool:
+    """Whether a model call is under way, by the gateway's own book."""
+    with closing(sqlite3.connect(f"file:{desk.world.folder / 'gateway' / 'ledger.sqlite3'}?mode=ro", uri=True)) as book:
+        return bool(book.execute("SELECT 1 FROM call WHERE state = 'Reserved'").fetchone())
+
+
+def model_calls(desk: Desk) -> list[dict[str, Any]]:
+    """The answers that the model gave."""
+    path = desk.world.folder / "model" / "journal.jsonl"
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    return [entry for entry in entries if entry["status"] == 200 and "usage" in entry]
+
+
+def ended_explained(run: Run) -> None:
+    """The run ended without a merge, and people are told why: in the run, and on the issue, in the one comment."""
+    failure = run.status["failure"]
+    assert failure["reason"], failure
+    assert failure["message"], failure
+    (comment,) = run.comments()
+    assert failure["reason"] in comment or failure["message"] in comment, comment
+    assert len(run.pulls()) <= 1
+    assert run.merges() == []
+
+
+def no_call_is_free(desk: Desk, runs: list[Run]) -> None:
+    """Every answer that the model gave is in the book of some run: settled, or as a lost call at its reserve."""
+    used = [run.status["usage"] for run in runs]
+    answered = sum(call["usage"]["output_tokens"] for call in model_calls(desk))
+    assert sum(usage.get("modelCalls", 0) for usage in used) >= len(model_calls(desk))
+    assert sum(Decimal(usage.get("costUSD", "0")) for usage in used) > 0
+    assert answered
+    assert all(Decimal(usage.get("reservedUSD", "0")) == 0 for usage in used), used
+
+
+def _acted(run: Run, method: str, path: str, status: int) -> int:
+    """How many requests to this path were carried out, whether or not the answer found anybody."""
+    entries = run.desk.journal(method=method, path=f"^{re.escape(path)}$", account=BOT)
+    return sum(entry["acted_status"] == status for entry in entries)
