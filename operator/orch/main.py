@@ -31,15 +31,18 @@ from orch.ports import Artifacts, Forges, Git, Meter, WorkRunner
 from orch.reconcilers.admission import Admission
 from orch.reconcilers.approval import ApprovalReconciler
 from orch.reconcilers.context import Contexts
+from orch.reconcilers.counting import Counting
 from orch.reconcilers.index import BY_REPO, RunIndex
 from orch.reconcilers.issuerun import IssueRunReconciler
 from orch.reconcilers.orchestratedrepo import OrchestratedRepoReconciler
 from orch.reconcilers.projections import (
+    BY_RUN,
     TERMINAL_LABEL,
     ApprovalProjection,
     RepoProjection,
     RunProjection,
     by_repo,
+    by_run,
     project_approval,
     project_repo,
     project_run,
@@ -150,10 +153,15 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
         Resource.of(IssueRun), project_run, labels=f"!{TERMINAL_LABEL}", indexes={BY_REPO: by_repo}
     )
     repo_source: Source[RepoProjection] = Source(Resource.of(OrchestratedRepo), project_repo)
-    approval_source: Source[ApprovalProjection] = Source(Resource.of(Approval), project_approval)
+    approval_source: Source[ApprovalProjection] = Source(
+        Resource.of(Approval), project_approval, indexes={BY_RUN: by_run}
+    )
     index = RunIndex(run_source.cache)
-    contexts = _contexts(settings, kube, runs, index, lease, adapters)
     admission = Admission(kube, suffix=settings.suffix)
+    counting = Counting(
+        kube, repos, enforcement=admission, operator_namespace=settings.operator_namespace, clock=_clock
+    )
+    contexts = _contexts(settings, kube, runs, index, lease, adapters, counting)
     expected = schema_hashes()
     controllers = [
         Controller(
@@ -181,7 +189,12 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
             workers=settings.workers,
             only_changes=True,
         ),
-        Controller(ApprovalReconciler(approvals=approvals, clock=_clock), approval_source, only_changes=True),
+        Controller(
+            ApprovalReconciler(approvals=approvals, runs=runs, counting=counting, clock=_clock),
+            approval_source,
+            wakes={run_source: lambda change: _questions_of_run(approval_source, change)},
+            only_changes=True,
+        ),
     ]
     manager = Manager(
         kube,
@@ -224,7 +237,13 @@ class FinishedSteps:
 
 
 def _contexts(
-    settings: Settings, kube: Kube, runs: Store[IssueRun], index: RunIndex, lease: Lease | None, adapters: Adapters
+    settings: Settings,
+    kube: Kube,
+    runs: Store[IssueRun],
+    index: RunIndex,
+    lease: Lease | None,
+    adapters: Adapters,
+    counting: Counting,
 ) -> Contexts:
     return Contexts(
         kube=kube,
@@ -234,6 +253,7 @@ def _contexts(
         runner=adapters.runner,
         artifacts=adapters.artifacts,
         meter=adapters.meter,
+        counting=counting,
         slots=AssumedSlots(index, settings.max_active_runs),
         clock=_clock,
         fence=lambda: _check_lease(lease),
@@ -274,6 +294,12 @@ def _figures(run: RunProjection) -> tuple[Any, ...]:
 def _run_of_approval(change: Change[ApprovalProjection]) -> list[Key]:
     approval = change.new or change.old
     return [Key(change.key.namespace, approval.run)] if approval is not None else []
+
+
+def _questions_of_run(approvals: Source[ApprovalProjection], change: Change[RunProjection]) -> list[Key]:
+    """A run went on, or ended: its open questions may be about something that has moved."""
+    found = approvals.cache.indexed(BY_RUN, f"{change.key.namespace}/{change.key.name}")
+    return [Key(approval.namespace, approval.name) for approval in found if approval.is_open]
 
 
 def _runs_of_repo(index: RunIndex, change: Change[RepoProjection]) -> list[Key]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from tests.fakes.acts import Acts
 
-from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo, RollbackPoint
+from orch.api.v1alpha1 import Approval, ApprovalOutcome, IssueRun, Missing, OrchestratedRepo, RollbackPoint
+from orch.policy.approvals import Count
 
 
 class FakeRecords:
@@ -17,6 +18,8 @@ class FakeRecords:
         self.asked: dict[str, Approval] = {}
         self.documents: dict[str, dict[str, str]] = {}
         self.points: dict[str, RollbackPoint] = {}
+        self.lapsed: set[str] = set()
+        """Approvals whose people have lost the verb."""
 
     async def find_approval(self, name: str) -> Approval | None:
         found = self.asked.get(name)
@@ -33,6 +36,13 @@ class FakeRecords:
             return self.asked[approval.metadata.name].deep_copy()
 
         return self._acts.do("ask", act)
+
+    async def count(self, approval: Approval) -> Count:
+        status = approval.status
+        if approval.metadata.name in self.lapsed:
+            return Count(ApprovalOutcome.PENDING, missing=Missing(approvals=1))
+        outcome = status.outcome or ApprovalOutcome.PENDING
+        return Count(outcome, tuple(status.decisions), Missing(), status.decide_time, status.valid_until)
 
     async def write_outcome(self, approval: Approval, previous: Approval) -> None:
         self.asked[approval.metadata.name] = approval.deep_copy()

@@ -87,6 +87,17 @@ class FakeGit:
             [await self.is_ancestor(remote, ancestor=ancestor, sha=parent) for parent in self.parents.get(sha, ())]
         )
 
+    async def only_updates(self, remote: Remote, *, content: str, sha: str, base: str) -> bool:
+        at = sha
+        while at != content:
+            ours, *theirs = self.parents.get(at, ("",))
+            if len(theirs) != 1 or not await self.is_ancestor(remote, ancestor=theirs[0], sha=base):
+                return False
+            if self.trees.get(at, at) != self.trees.get(ours, ours):
+                return False
+            at = ours
+        return True
+
     def _commit(self, tree: str, parents: Sequence[str], message: str, time: datetime) -> str:
         made = sha(f"{tree} {parents} {message} {time}")
         self.trees[made], self.parents[made] = tree, tuple(parents)

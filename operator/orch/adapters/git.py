@@ -38,6 +38,7 @@ DEADLINES: Final[Mapping[str, float]] = {
     "merged": 60.0,
     "push": 300.0,
     "is-ancestor": 60.0,
+    "only-updates": 120.0,
 }
 """Seconds from the request until the child is killed. An act that fetches what it lacks has to fit too."""
 
@@ -121,6 +122,10 @@ class MirrorGit:
     async def is_ancestor(self, remote: Remote, *, ancestor: str, sha: str) -> bool:
         """See `Git.is_ancestor`."""
         return bool(await self._ask("is-ancestor", remote, ancestor=ancestor, sha=sha))
+
+    async def only_updates(self, remote: Remote, *, content: str, sha: str, base: str) -> bool:
+        """See `Git.only_updates`."""
+        return bool(await self._ask("only-updates", remote, content=content, sha=sha, base=base))
 
     async def _ask(self, verb: str, remote: Remote, **args: Any) -> Any:
         token = remote.credential.reveal() if remote.credential else None

@@ -47,8 +47,10 @@ def policy_digest(spec: OrchestratedRepoSpec) -> str:
 
 def _canonical(section: dict[str, object]) -> dict[str, object]:
     """Lists are sets or maps in these sections: their order says nothing. `gates` is compared as resolved."""
-    return {
-        key: sorted(value, key=lambda item: json.dumps(item, sort_keys=True)) if isinstance(value, list) else value
-        for key, value in section.items()
-        if key != "gates"
-    }
+    return {key: _in_order(value) for key, value in section.items() if key != "gates"}
+
+
+def _in_order(value: object) -> object:
+    if isinstance(value, list):
+        return sorted(map(_in_order, value), key=lambda item: json.dumps(item, sort_keys=True))
+    return {key: _in_order(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -70,3 +70,4 @@ BINDINGS = Resource(
     "admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"
 )
 SELF = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
+ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview")

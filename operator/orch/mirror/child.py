@@ -34,6 +34,7 @@ SHARED: Final[dict[str, Verb]] = {
     "merged": merges.merged,
     "push": remotes.push,
     "is-ancestor": commits.is_ancestor,
+    "only-updates": merges.only_updates,
 }
 
 

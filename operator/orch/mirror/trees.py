@@ -30,14 +30,14 @@ def diff(mirror: Mirror, args: dict[str, Any]) -> dict[str, Any]:
     """The facts of `orch.ports.TreeDiff` between the merge base of `base` and `sha`, and `sha`; of sources with `read`."""
     start, sha = _ends(mirror, args)
     paths = _all_paths(mirror, sha)
-    raw = _whole(mirror, "diff-tree", *DIFF_OPTIONS, "--raw", "-z", start, sha)
+    raw = _raw(mirror, start, sha)
     records = parse(raw)
     sizes = _sizes(mirror, records)
     _refuse_flood(records, sizes)
     counts = _numstat(_whole(mirror, "diff-tree", *DIFF_OPTIONS, "--numstat", "-z", start, sha))
     binary = {path for path, (_, _, is_binary) in counts.items() if is_binary}
     return {
-        "digest": "sha256:" + hashlib.sha256(raw).hexdigest(),
+        "digest": _digest(raw),
         "tree": mirror.git.run("rev-parse", f"{sha}^{{tree}}").text,
         "changes": [_change(r, counts, sizes) for r in records],
         "facts": sources.facts(mirror.git, start, records, binary=binary) if args["read"] else None,
@@ -47,12 +47,27 @@ def diff(mirror: Mirror, args: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def digest(mirror: Mirror, base: str, sha: str) -> str:
+    """The digest of the change from the merge base of `base` and `sha` to `sha`, as `diff` gives it."""
+    start, end = _ends(mirror, {"base": base, "sha": sha})
+    _all_paths(mirror, end)
+    return _digest(_raw(mirror, start, end))
+
+
 def patch(mirror: Mirror, args: dict[str, Any]) -> str:
     """The change as text, cut at MAX_PATCH bytes with a last line that says so."""
     start, sha = _ends(mirror, args)
     _all_paths(mirror, sha)
     text, is_whole = mirror.git.read("diff-tree", *DIFF_OPTIONS, "-p", start, sha, limit=MAX_PATCH - 100)
     return text.decode(errors="replace") if is_whole else text.decode(errors="ignore") + "\n… the rest is left out\n"
+
+
+def _raw(mirror: Mirror, start: str, sha: str) -> bytes:
+    return _whole(mirror, "diff-tree", *DIFF_OPTIONS, "--raw", "-z", start, sha)
+
+
+def _digest(raw: bytes) -> str:
+    return "sha256:" + hashlib.sha256(raw).hexdigest()
 
 
 def _all_paths(mirror: Mirror, sha: str) -> list[bytes]:

@@ -1,48 +1,70 @@
-"""Approval: count people's decisions by quorum and expiry, and say what is lacking. Observe, decide (pure), write status."""
+"""Approval: count people's decisions, say what is lacking, close a question that nobody needs an answer to any more."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
-from orch.api.conditions import set_condition
-from orch.api.v1alpha1 import Approval, ApprovalOutcome, Missing
-from orch.api.v1alpha1.reasons import ApprovalCondition, ApprovalReason
+from orch.api.v1alpha1 import Approval, Gate, IssueRun
+from orch.api.v1alpha1.reasons import ApprovalCondition
 from orch.kube.store import Store
-from orch.policy.approvals import count
+from orch.policy.approvals import LOOK_AGAIN, is_decided, record, supersede
 from orch.ports import Clock
+from orch.reconcilers.counting import Counting
 from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
 
-_REASONS = {reason.value: reason for reason in ApprovalReason}
+_OF_A_CHANGE: Final = (Gate.PUBLISH, Gate.MERGE)
 
 
 class ApprovalReconciler:
-    """Settles one question as soon as enough people have answered, or its time is over."""
+    """Settles one question as soon as enough people have answered, its time is over, or its subject has moved."""
 
     plural = Approval.PLURAL
 
-    def __init__(self, *, approvals: Store[Approval], clock: Clock) -> None:
+    def __init__(self, *, approvals: Store[Approval], runs: Store[IssueRun], counting: Counting, clock: Clock) -> None:
         self._approvals = approvals
+        self._runs = runs
+        self._counting = counting
         self._clock = clock
 
     async def reconcile(self, key: Key) -> Result:
-        """Count once; a settled Approval is never counted again."""
+        """Observe, count, write status if it changed. What is settled is never counted again here. Raises KubeError."""
         approval = await find_readable(
             self._approvals, key.namespace, key.name, kind=ApprovalCondition.DECIDED, status="False", now=self._clock()
         )
-        if approval is None or approval.metadata.deletion_timestamp is not None:
+        if approval is None or approval.metadata.deletion_timestamp is not None or is_decided(approval.status):
             return Result()
-        if approval.status.outcome not in (None, ApprovalOutcome.PENDING):
+        read = approval.deep_copy()
+        why = await self._moved(approval)
+        if why is not None:
+            supersede(approval, why, self._clock())
+            await self._approvals.write_status(approval, read)
             return Result()
-        now, read = self._clock(), approval.deep_copy()
-        tally = count(approval.spec, approval.status, policy=approval.spec.policy, now=now)
-        approval.status.outcome = tally.outcome
-        approval.status.decisions = list(tally.decisions)
-        approval.status.missing = Missing(approvals=tally.missing)
-        approval.status.decide_time, approval.status.valid_until = tally.decide_time, tally.valid_until
-        approval.status.observed_generation = approval.metadata.generation or 0
-        decided = tally.outcome is not ApprovalOutcome.PENDING
-        reason = _REASONS[tally.outcome]
-        set_condition(approval, ApprovalCondition.DECIDED, decided, reason, reason.meaning, now)
+        tally = await self._counting.count(approval)
+        now = self._clock()
+        record(approval, tally, now)
         await self._approvals.write_status(approval, read)
-        return Result() if decided else Result(requeue_after=max(approval.spec.expire_time - now, timedelta(seconds=1)))
+        if is_decided(approval.status):
+            return Result()
+        rest = max(approval.spec.expire_time - now, timedelta(seconds=1))
+        return Result(requeue_after=min(rest, LOOK_AGAIN) if tally.may_change else rest)
+
+    async def _moved(self, approval: Approval) -> str | None:
+        """Why nobody needs the answer any more. Only what the run has written after it asked says so: a question that was
+        just asked is ahead of the run's status."""
+        target = approval.spec.target
+        run = await self._runs.find(approval.metadata.namespace or "", target.name)
+        if run is None or run.metadata.uid != target.uid:
+            return f"IssueRun {target.name} is gone"
+        if run.status.completion_time is not None:
+            return f"IssueRun {target.name} is over"
+        branch, change = run.status.branch, run.status.change
+        if branch is None or change is None or approval.spec.gate not in _OF_A_CHANGE:
+            return None
+        if branch.taken_over:
+            return "somebody else has pushed to the branch"
+        noted = any(entry.name == approval.metadata.name for entry in run.status.approvals)
+        if noted and change.head_sha not in (None, approval.spec.subject.head_sha):
+            return "what was asked about has moved"
+        return None

@@ -17,6 +17,7 @@ from orch.policy.fitting import fit
 from orch.policy.identity import run_name
 from orch.policy.versions import is_forsaken
 from orch.ports import Artifacts, Clock, Forge, Forges, Git, Meter, Remote, WorkRunner
+from orch.reconcilers.counting import Counting
 from orch.reconcilers.records import ClusterRecords
 from orch.stages.contract import RunContext, Slots
 from orch.stages.work import forsake
@@ -78,6 +79,7 @@ class Contexts:
     runner: WorkRunner
     artifacts: Artifacts
     meter: Meter
+    counting: Counting
     slots: Slots
     clock: Clock
     fence: Callable[[], None]
@@ -119,7 +121,7 @@ class Contexts:
             runner=self.runner,
             artifacts=self.artifacts,
             meter=self.meter,
-            records=ClusterRecords(self.kube, run.metadata.namespace or ""),
+            records=ClusterRecords(self.kube, run.metadata.namespace or "", self.counting),
             slots=self.slots,
             clock=self.clock,
             default_model=self.default_model,

@@ -16,6 +16,9 @@ RUN_LABEL: Final = "orch.dev/run"
 FINALIZER: Final = "orch.dev/cleanup"
 """Held while a run or a repository has something outside of the cluster to let go, five minutes at most."""
 
+BY_RUN: Final = "run"
+"""The index of Approvals by the run that they are about: see `by_run`."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunProjection:
@@ -83,16 +86,31 @@ class ApprovalProjection:
     """Which run an Approval is about."""
 
     asked: tuple[str, ...]
+    namespace: str
+    name: str
     run: str
     outcome: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.outcome in ("", "Pending")
 
 
 def project_approval(document: Mapping[str, Any]) -> ApprovalProjection:
     """An Approval's projection."""
     target = _part(_part(document, "spec"), "target")
     return ApprovalProjection(
-        asked=_asked(document), run=target.get("name", ""), outcome=_part(document, "status").get("outcome", "")
+        asked=_asked(document),
+        namespace=document["metadata"].get("namespace", ""),
+        name=document["metadata"]["name"],
+        run=target.get("name", ""),
+        outcome=_part(document, "status").get("outcome", ""),
     )
+
+
+def by_run(approval: ApprovalProjection) -> tuple[str, ...]:
+    """The index under which a run's questions are found: `<namespace>/<IssueRun>`."""
+    return (f"{approval.namespace}/{approval.run}",)
 
 
 def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -15,6 +15,8 @@ from orch.kube.owners import controller_reference
 from orch.kube.resource import Resource
 from orch.kube.secrets import create_immutable
 from orch.kube.store import Store
+from orch.policy.approvals import Count
+from orch.reconcilers.counting import Counting
 from orch.reconcilers.projections import REPO_LABEL, RUN_LABEL
 
 _DOCUMENT_LIMIT: Final = 900_000
@@ -24,8 +26,9 @@ _DOCUMENT_LIMIT: Final = 900_000
 class ClusterRecords:
     """Implements the stages' Records for one namespace."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    def __init__(self, kube: Kube, namespace: str, counting: Counting) -> None:
         self._kube = kube
+        self._counting = counting
         self._namespace = namespace
         self._approvals = Store(kube, Approval)
         self._points = Store(kube, RollbackPoint)
@@ -49,6 +52,9 @@ class ClusterRecords:
         # of an earlier run of this name, which is gone: its answers are no answers to this one
         await self._approvals.delete(found)
         return await self._approvals.create(approval)
+
+    async def count(self, approval: Approval) -> Count:
+        return await self._counting.count(approval)
 
     async def write_outcome(self, approval: Approval, previous: Approval) -> None:
         await self._approvals.write_status(approval, previous)

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo, RollbackPoint
 from orch.api.v1alpha1.reasons import WaitingReason
+from orch.policy.approvals import Count
 from orch.ports import Artifacts, Clock, Forge, Git, Issue, Meter, Pull, Remote, WorkRunner
 
 
@@ -48,6 +49,10 @@ class Records(Protocol):
     async def find_approval(self, name: str) -> Approval | None: ...
     async def approvals(self, run: IssueRun, gate: str) -> list[Approval]: ...
     async def ask(self, approval: Approval, run: IssueRun) -> Approval: ...
+    async def count(self, approval: Approval) -> Count:
+        """What its answers amount to at this moment: with the rule, the people's rights and the enforcement as they are now."""
+        ...
+
     async def write_outcome(self, approval: Approval, previous: Approval) -> None:
         """Write the Approval's status (superseded, consumed) over the one that was read. Raises kube's Conflict."""
         ...

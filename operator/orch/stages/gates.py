@@ -1,16 +1,17 @@
 """Gates: where policy or risk demands it, a person is asked about exact content, and the answer is awaited.
 
 A subject that moved is a new question (at most five a gate); the old one is superseded. Auto-approval is an outcome of
-policy (`NotRequired`), never a decision in somebody's name.
+policy (`NotRequired`), never a decision in somebody's name. What was approved is counted once more just before the act
+that it allows: people may have lost their verb since, or the rule may have become stricter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
-from orch.api.conditions import set_condition
 from orch.api.effective import gate_setting, policy_digest
 from orch.api.v1alpha1 import (
     Approval,
@@ -22,6 +23,7 @@ from orch.api.v1alpha1 import (
     Finding,
     Gate,
     GateApproval,
+    Missing,
     ObjectMeta,
     OnExpiry,
     Requester,
@@ -32,17 +34,30 @@ from orch.api.v1alpha1 import (
     Verdict,
     When,
 )
-from orch.api.v1alpha1.reasons import ApprovalCondition, ApprovalReason, WaitingReason
-from orch.errors import NeedsHuman, PolicyDenied
+from orch.api.v1alpha1.reasons import WaitingReason
+from orch.errors import NeedsHuman, PolicyDenied, Terminal
 from orch.failpoints import Moment, failpoint
-from orch.policy.approvals import Required, approval_name, is_usable, needed, subject
+from orch.policy.approvals import (
+    Required,
+    Situation,
+    applied,
+    approval_name,
+    lacks,
+    needed,
+    record,
+    subject,
+    supersede,
+)
 from orch.policy.guards import Finding as FoundByGuard
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Permission
 from orch.stages.base import base_branch
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
+from orch.stages.effects import Act, Find, once
 
 _MOST_QUESTIONS: Final = 5
+_MOST_FINDINGS: Final = 20
+_SOON: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,8 @@ class Question:
     title: str
     facts: dict[str, Any]
     """The fields of the Subject that identify the content: plan_digest, or head_sha, change_digest, pull_request_number."""
+    paths: Callable[[], Awaitable[Sequence[str] | None]]
+    """The paths that it is about, asked for only where a rule wants to know. None: not all are known."""
     risk: Risk = Risk.LOW
     findings: Sequence[Finding] = ()
     url: str = ""
@@ -64,6 +81,7 @@ class Question:
 async def ask(ctx: RunContext, question: Question) -> Outcome:
     """Done when the gate is open for exactly this content; Waiting while people are asked. Raises PolicyDenied, NeedsHuman."""
     setting = When.ALWAYS if _plan_always(ctx, question.gate) else gate_setting(ctx.repo.spec, question.gate)
+    policy = applied(ctx.repo.spec.approvals, await _situation(ctx, question))
     verdict = needed(
         question.gate,
         setting,
@@ -71,34 +89,62 @@ async def ask(ctx: RunContext, question: Question) -> Outcome:
         findings=[FoundByGuard(f.guard, f.action, f.path or "", "", f.message) for f in question.findings],
         auto_approve_up_to=ctx.repo.spec.approvals.auto_approve_up_to,
         author_trusted=_author_trusted(ctx),
+        rules=[rule.name for rule in policy.rules],
     )
     if not isinstance(verdict, Required):
         _note(ctx, question.gate, "", ApprovalOutcome.NOT_REQUIRED)
         return Done()
-    wanted = _approval(ctx, question, verdict.reasons)
+    wanted = _approval(ctx, question, policy, verdict.reasons)
     approval = await ctx.records.find_approval(wanted.metadata.name)
     if approval is None or approval.spec.target.uid != wanted.spec.target.uid:
         await _supersede(ctx, question.gate, keep=wanted.metadata.name)
         approval = await ctx.records.ask(wanted, ctx.run)
         ctx.lines("approval_requested", {"approval": wanted.metadata.name, "gate": question.gate.value})
+    if (approval.spec.target, approval.spec.subject) != (wanted.spec.target, wanted.spec.subject):
+        text = f"Approval {wanted.metadata.name} is about something else: delete it"
+        raise Terminal("NameTaken", text)
     return _answer(ctx, approval)
 
 
-async def consume(ctx: RunContext, gate: Gate) -> None:
-    """Use the gate's approval up, just before the act that it allows. An approval is good for one act."""
+async def once_open(
+    ctx: RunContext, gate: Gate, key: str, *, find: Find, act: Act, look_first: bool = False
+) -> str | Waiting:
+    """`once`, for an act that stands behind a gate: in the same breath its approval is counted once more and used up. An
+    approval is good for one act; a repeated attempt of that act is the same one."""
+
+    async def allowed() -> str:
+        await _use(ctx, gate)
+        return await act()
+
+    try:
+        return await once(ctx, key, find=find, act=allowed, look_first=look_first)
+    except _Lapsed as err:
+        return Waiting(WaitingReason.AWAITING_APPROVAL, err.message, _SOON)
+
+
+class _Lapsed(NeedsHuman):
+    """An approval that was there when the gate was asked does not stand just before the act."""
+
+
+async def _use(ctx: RunContext, gate: Gate) -> None:
     noted = next((entry for entry in ctx.run.status.approvals if entry.gate is gate), None)
     if noted is None or not noted.name:
         return
     approval = await ctx.records.find_approval(noted.name)
-    if approval is not None and approval.status.consumed_time is not None:
-        return  # used by this very act, whose answer was lost: the act's own look-up decides
-    if approval is None or not is_usable(approval.status, now=ctx.clock()):
-        raise NeedsHuman("ApprovalGone", f"Approval {noted.name} no longer stands: retry the run to ask anew")
-    previous = approval.deep_copy()
-    approval.status.consumed_time = ctx.clock()
-    failpoint("consume-approval", Moment.BEFORE)
-    await ctx.records.write_outcome(approval, previous)
-    failpoint("consume-approval", Moment.ANSWERED)
+    if approval is None or approval.status.outcome is not ApprovalOutcome.APPROVED:
+        raise _Lapsed("ApprovalGone", f"Approval {noted.name} was deleted or closed: people are asked again")
+    read, now = approval.deep_copy(), ctx.clock()
+    tally = await ctx.records.count(approval)
+    if tally.outcome is ApprovalOutcome.APPROVED and tally.valid_until is not None and now < tally.valid_until:
+        approval.status.consumed_time = approval.status.consumed_time or now
+        failpoint("consume-approval", Moment.BEFORE)
+        await ctx.records.write_outcome(approval, read)
+        failpoint("consume-approval", Moment.ANSWERED)
+        return
+    record(approval, tally, now)
+    await ctx.records.write_outcome(approval, read)
+    ctx.lines("approval_lapsed", {"approval": noted.name, "gate": gate.value})
+    raise _Lapsed("ApprovalGone", f"Approval {noted.name} does not stand any more: see its status")
 
 
 def _answer(ctx: RunContext, approval: Approval) -> Outcome:
@@ -113,10 +159,8 @@ def _answer(ctx: RunContext, approval: Approval) -> Outcome:
         raise PolicyDenied("Denied", f"{gate.value} was denied: {_why(approval)}")
     if outcome is ApprovalOutcome.EXPIRED and approval.spec.policy.on_expiry is OnExpiry.DENY:
         raise PolicyDenied("ApprovalExpired", f"nobody decided {name} in time, and onExpiry is Deny")
-    lacking = status.missing.approvals if status.missing else approval.spec.policy.quorum
-    message = (
-        f"Approval {name} ({gate.value}) lacks {lacking} of {approval.spec.policy.quorum}: kubectl describe appr {name}"
-    )
+    missing = status.missing or Missing(approvals=approval.spec.policy.quorum)
+    message = f"Approval {name} ({gate.value}) lacks {lacks(missing)}: kubectl describe appr {name}"
     if outcome is ApprovalOutcome.EXPIRED:
         message = f"Approval {name} has expired and onExpiry is Hold: delete it to be asked again, or cancel the run"
     if (
@@ -162,10 +206,22 @@ async def withdraw(ctx: RunContext) -> None:
 
 
 async def _close(ctx: RunContext, approval: Approval, why: str) -> None:
-    previous, now = approval.deep_copy(), ctx.clock()
-    approval.status.outcome, approval.status.decide_time = ApprovalOutcome.SUPERSEDED, now
-    set_condition(approval, ApprovalCondition.DECIDED, True, ApprovalReason.SUPERSEDED, why, now)
+    previous = approval.deep_copy()
+    supersede(approval, why, ctx.clock())
     await ctx.records.write_outcome(approval, previous)
+
+
+async def _situation(ctx: RunContext, question: Question) -> Situation:
+    """What the rules are held against. A list that is full may have left something out, so it counts as unknown."""
+    guards, change = frozenset(finding.guard for finding in question.findings), ctx.run.status.change
+    all_known = len(question.findings) < _MOST_FINDINGS and not (change and change.findings_omitted)
+    about_paths = any(rule.match.paths for rule in ctx.repo.spec.approvals.rules)
+    return Situation(
+        gate=question.gate,
+        risk=question.risk,
+        guards=guards if all_known else None,
+        paths=await question.paths() if about_paths else (),
+    )
 
 
 def _author_trusted(ctx: RunContext) -> bool:
@@ -179,7 +235,7 @@ def _plan_always(ctx: RunContext, gate: Gate) -> bool:
     return gate is Gate.PLAN and overrides is not None and overrides.plan_approval is not None
 
 
-def _approval(ctx: RunContext, question: Question, reasons: Sequence[str]) -> Approval:
+def _approval(ctx: RunContext, question: Question, policy: ApprovalPolicy, reasons: Sequence[str]) -> Approval:
     spec, run = ctx.repo.spec, ctx.run
     asked = subject(
         repository=spec.repository,
@@ -204,9 +260,7 @@ def _approval(ctx: RunContext, question: Question, reasons: Sequence[str]) -> Ap
             repository_ref=run.spec.repository_ref,
             gate=question.gate,
             subject=asked,
-            policy=ApprovalPolicy(
-                quorum=spec.approvals.quorum, on_expiry=spec.approvals.on_expiry, valid_for=spec.approvals.valid_for
-            ),
+            policy=policy,
             expire_time=ctx.clock() + spec.approvals.timeout,
             risk=question.risk,
             requester=Requester(username=run.spec.trigger.username, github_login=run.spec.trigger.github_login),
@@ -215,7 +269,7 @@ def _approval(ctx: RunContext, question: Question, reasons: Sequence[str]) -> Ap
                 url=question.url or None,
                 reasons=[one_line(reason, limit=512) for reason in reasons][:10],
                 findings=[one_line(f"{f.guard}: {f.path or ''} {f.message}", limit=512) for f in question.findings][
-                    :20
+                    :_MOST_FINDINGS
                 ],
                 changed_files=change and change.files,
                 additions=change and change.additions,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from orch.api.conditions import set_condition
-from orch.api.v1alpha1 import ApprovalOutcome, Gate, PullRequestState, Risk, UpToDate
+from orch.api.v1alpha1 import ApprovalOutcome, Gate, PullRequestState, UpToDate
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import NotMergeable
 from orch.policy.freezes import in_freeze
 from orch.policy.merging import Ended, Facts, Fix, FixNeeded, Ready, Wait, decide
 from orch.ports import Pull
 from orch.stages import texts
+from orch.stages.asked import asked_change, changed_paths
 from orch.stages.base import branch
 from orch.stages.checks import GRACE, pace, since_push
 from orch.stages.contract import NOW, Again, Done, Outcome, RunContext, Waiting
-from orch.stages.effects import once
-from orch.stages.gates import Question, ask, consume
+from orch.stages.gates import Question, ask, once_open
 from orch.stages.review import approvers, trusted_reviewers
 from orch.stages.update import bring_up_to_date, resolve
 
@@ -36,7 +36,7 @@ async def merge(ctx: RunContext) -> Outcome:
         return Again()
     if status.state is PullRequestState.MERGED:
         return Done()
-    gate = await ask(ctx, _question(ctx))
+    gate = await ask(ctx, await _question(ctx))
     if not isinstance(gate, Done):
         return gate
     now = ctx.clock()
@@ -106,11 +106,10 @@ async def _merge(ctx: RunContext, pull: Pull) -> Outcome:
         return (await ctx.forge.get_pull(pull.number)).merge_sha
 
     async def act() -> str:
-        await consume(ctx, Gate.MERGE)
         return await ctx.forge.merge(pull.number, sha=head, method=method.value, title=title, message=message)
 
     try:
-        merged = await once(ctx, f"merge/{head}", find=find, act=act)
+        merged = await once_open(ctx, Gate.MERGE, f"merge/{head}", find=find, act=act)
     except NotMergeable as err:
         ctx.run.status.checks = None  # what was recorded no longer holds: look at everything again
         return Waiting(WaitingReason.AWAITING_HUMAN, f"GitHub refuses the merge: {err.message}", pace(ctx))
@@ -131,19 +130,20 @@ def adopt_merge(ctx: RunContext, sha: str) -> None:
     ctx.lines("merged", {"pr": status and status.number, "sha": sha})
 
 
-def _question(ctx: RunContext) -> Question:
-    run = ctx.run
-    change, pull, plan = run.status.change, run.status.pull_request, run.status.plan
+async def _question(ctx: RunContext) -> Question:
+    run, change = ctx.run, await asked_change(ctx)
+    pull, plan = run.status.pull_request, run.status.plan
     return Question(
         gate=Gate.MERGE,
         title=(run.status.issue and run.status.issue.title) or f"Issue #{run.spec.issue_number}",
         facts={
             "pull_request_number": pull.number if pull else None,
-            "head_sha": change.head_sha if change else None,
-            "change_digest": change.digest if change else None,
+            "head_sha": change.head_sha,
+            "change_digest": change.digest,
         },
-        risk=(change and change.risk) or Risk.LOW,
-        findings=(change and change.findings) or (),
+        paths=lambda: changed_paths(ctx),
+        risk=change.risk,
+        findings=change.findings,
         url=(pull and pull.url) or "",
         artifact=texts.diff_document(run),
         assessment=(plan and plan.summary) or "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import Gate, PlanStatus
@@ -17,6 +18,8 @@ from orch.stages.documents import keep
 from orch.stages.gates import Question, ask
 from orch.stages.reports import refuse
 from orch.stages.work import INPUT_LIMIT, Order, perform, read_report, steps_of
+
+_MOST_FILES: Final = 50
 
 
 async def plan(ctx: RunContext) -> Outcome:
@@ -74,7 +77,7 @@ async def _record(ctx: RunContext, made: Plan) -> None:
     ctx.run.status.plan = PlanStatus(
         digest=await ctx.artifacts.put(document.encode()),
         summary=one_line(made.summary, limit=1024),
-        files=shortened([one_line(path, limit=256) for path in made.files], 50),
+        files=shortened([one_line(path, limit=256) for path in made.files], _MOST_FILES),
         confidence_percent=made.confidence_percent,
         artifact=kept,
     )
@@ -86,7 +89,14 @@ def _question(ctx: RunContext) -> Question:
         gate=Gate.PLAN,
         title=f"Plan for issue #{ctx.run.spec.issue_number}",
         facts={"plan_digest": stated.digest if stated else None},
+        paths=lambda: _named(stated),
         risk=assess(None, complexity=analysis.complexity if analysis else None).risk,
         artifact=stated.artifact.name if stated and stated.artifact else None,
         assessment=(stated.summary if stated else None) or "",
     )
+
+
+async def _named(stated: PlanStatus | None) -> list[str] | None:
+    """The paths that the plan names; None where the list leaves some out, which its last entry then says."""
+    whole = stated is not None and not any(path.startswith("… and ") for path in stated.files)
+    return stated.files if stated is not None and whole else None

@@ -4,15 +4,16 @@ the guards and the gate Publish, and never moves a branch that somebody else has
 from __future__ import annotations
 
 from orch.api.conditions import is_true, set_condition
-from orch.api.v1alpha1 import Gate, PullRequestState, PullRequestStatus, Risk
+from orch.api.v1alpha1 import ChangeStatus, Gate, PullRequestState, PullRequestStatus
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import HeadMoved
 from orch.ports import Pull
 from orch.stages import texts
+from orch.stages.asked import asked_change, changed_paths
 from orch.stages.base import branch
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
 from orch.stages.effects import done, find_effect, once
-from orch.stages.gates import Question, ask, consume
+from orch.stages.gates import Question, ask, once_open
 from orch.stages.sticky import refresh_sticky
 
 
@@ -49,11 +50,13 @@ async def _tell(ctx: RunContext) -> None:
 
 
 async def _push(ctx: RunContext) -> Outcome:
-    record, change = branch(ctx), ctx.run.status.change
+    record = branch(ctx)
     if record.taken_over:
         return _taken_over(record.name or "")
-    is_known = change is not None and done(ctx.run, f"push/{change.head_sha}") is not None
-    gate = Done() if is_known else await ask(ctx, _question(ctx))
+    change = await asked_change(ctx)
+    # a merge of the base branch brings nothing that was not asked about
+    is_known = done(ctx.run, f"push/{change.head_sha}") is not None
+    gate = Done() if is_known else await ask(ctx, _question(ctx, change))
     if not isinstance(gate, Done):
         return gate
     head, name = record.head_sha or "", record.name or ""
@@ -63,20 +66,22 @@ async def _push(ctx: RunContext) -> Outcome:
 
     async def act() -> str:
         await ctx.forge.confirm()
-        if not is_known:  # a merge of the base branch brings nothing that was not asked about
-            await consume(ctx, Gate.PUBLISH)
         await ctx.git.push(ctx.remote, sha=head, branch=name, expected=record.expected_sha)
         return head
 
     try:
-        pushed = await once(ctx, f"push/{head}", find=find, act=act, look_first=True)
+        key = f"push/{head}"
+        if is_known:
+            pushed = await once(ctx, key, find=find, act=act, look_first=True)
+        else:
+            pushed = await once_open(ctx, Gate.PUBLISH, key, find=find, act=act, look_first=True)
     except HeadMoved:
         record.taken_over = True
         return _taken_over(name)
     if isinstance(pushed, Waiting):
         return pushed
     record.expected_sha = head
-    ctx.lines("pushed", {"branch": name, "sha": head, "change": change.digest if change else None})
+    ctx.lines("pushed", {"branch": name, "sha": head, "change": change.digest})
     return Done()
 
 
@@ -124,13 +129,13 @@ def _adopt(ctx: RunContext, pull: Pull) -> str:
     return str(pull.number)
 
 
-def _question(ctx: RunContext) -> Question:
-    change = ctx.run.status.change
+def _question(ctx: RunContext, change: ChangeStatus) -> Question:
     return Question(
         gate=Gate.PUBLISH,
         title=f"Push for issue #{ctx.run.spec.issue_number}",
-        facts={"head_sha": change.head_sha if change else None, "change_digest": change.digest if change else None},
-        risk=(change and change.risk) or Risk.LOW,
-        findings=(change and change.findings) or (),
+        facts={"head_sha": change.head_sha, "change_digest": change.digest},
+        paths=lambda: changed_paths(ctx),
+        risk=change.risk,
+        findings=change.findings,
         artifact=texts.diff_document(ctx.run),
     )

@@ -31,6 +31,11 @@ def _freeze(**changes: str) -> Change:
     return {"spec.merge.freezes": [{"name": "x", "schedule": "0 16 * * 5", "duration": "64h", **changes}]}
 
 
+def _rule(**changes: object) -> Change:
+    return {"spec.approvals.rules": [{"name": "x", "match": {"gates": ["Merge"]}, "quorum": 2, **changes}]}
+
+
+_USERS = "quorum exceeds the number of users"
 _LABELS = "a label cannot be wanted (anyOf, allOf) and unwanted (noneOf) at once"
 _ONLY = "this guard can be set to Approve or Deny only"
 _TRIGGER = "Manual and Retry name a Kubernetes user, Label a GitHub login"
@@ -54,6 +59,22 @@ RULES: list[Case] = [
     *_durations(f"{_T}.run", "10m", "720h", below="9m", above="721h"),
     *_durations("spec.approvals.timeout", "5m", "720h", below="4m59s", above="721h"),
     *_durations("spec.approvals.validFor", "5m", "720h", below="1m", above="721h"),
+    Case(
+        "minimal",
+        "spec.approvals",
+        _USERS,
+        {"spec.approvals": {"users": ["alice"], "groups": ["dev"], "quorum": 2}},
+        {"spec.approvals": {"users": ["alice"], "quorum": 2}},
+    ),
+    Case("minimal", "spec.approvals.rules[0]", _USERS, _rule(users=[]), _rule(users=["alice"])),
+    Case("minimal", "spec.approvals.rules[0]", _USERS, _rule(users=["alice", "bob"]), _rule(users=["alice"])),
+    Case(
+        "minimal",
+        "spec.approvals.rules[0].match",
+        "match needs at least one criterion",
+        _rule(match={"minRisk": "Low"}),
+        _rule(match={"gates": []}),
+    ),
     Case("minimal", _S, _LABELS, {f"{_S}.anyOf": ["go"]}, {f"{_S}.anyOf": ["blocked"]}),
     Case(
         "minimal",

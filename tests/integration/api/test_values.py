@@ -85,6 +85,15 @@ REFUSED: list[tuple[str, Change, str]] = [
     ("approval", {"spec.subject.digest": "sha256:" + "g" * 64}, "spec.subject.digest"),
     ("approval", {"spec.decisions": {"alice": {"verdict": "Maybe"}}}, "spec.decisions.alice.verdict"),
     ("approval", {"spec.decisions": {f"u{n}": {"verdict": "Deny"} for n in range(33)}}, "spec.decisions"),
+    ("approval", {"spec.decisions": {"alice": {"verdict": "Deny", "groups": "x"}}}, "spec.decisions.alice.groups"),
+    ("minimal", {"spec.approvals.requester": "Never"}, "spec.approvals.requester"),
+    ("minimal", {"spec.approvals.users": [f"u{n}" for n in range(33)]}, "spec.approvals.users"),
+    ("minimal", {"spec.approvals.rules": [{"name": "x"}]}, "spec.approvals.rules[0].match"),
+    (
+        "minimal",
+        {"spec.approvals.rules": [{"name": "x", "match": {"gates": ["Merge"]}}] * 2},
+        "spec.approvals.rules[1]",
+    ),
     ("rollbackpoint", {"spec.merge.commits": ["short"]}, "spec.merge.commits[0]"),
     ("rollbackpoint", {"spec.description": "two\nlines"}, "spec.description"),
     ("minimal", {"metadata.name": "Upper"}, "metadata.name"),
@@ -118,7 +127,7 @@ UNKNOWN: list[tuple[str, Change, str]] = [
     ("minimal", {"spec.pipeline.env": [{"name": "A", "value": "", "valueFrom": {}}]}, "spec.pipeline.env[0].valueFrom"),
     ("minimal", {"sepc": {}}, "sepc"),
     ("minimal", {"metadata.label": {}}, "metadata.label"),
-    ("approval", {"spec.decisions": {"alice": {"verdict": "Deny", "groups": ["x"]}}}, "spec.decisions.alice.groups"),
+    ("approval", {"spec.decisions": {"alice": {"verdict": "Deny", "group": "x"}}}, "spec.decisions.alice.group"),
     ("rollbackpoint", {"status": {}}, "status"),
 ]
 

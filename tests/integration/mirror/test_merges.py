@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from orch.adapters.git import MirrorGit
 from orch.ports import Author, Remote
 
@@ -54,3 +56,52 @@ async def test_what_a_merge_brought(git: MirrorGit, remote: Remote, person: Work
     assert facts.parent == first
     assert facts.commits == (first, second)
     assert server.sha("main") == second
+
+
+async def test_only_updates_is_true_of_merges_of_the_base_branch_alone(
+    git: MirrorGit, remote: Remote, person: Work
+) -> None:
+    ours, theirs = await _sides(git, remote, person, {"a.txt": "a\n"}, {"b.txt": "b\n"})
+    first = await _merge(git, remote, ours, theirs)
+    assert first is not None
+    person.commit({"c.txt": "c\n"}, "and on")
+    person.push()
+    newest = await git.fetch(remote, "main")
+    second = await _merge(git, remote, first, newest)
+    assert second is not None
+    for head in (ours, first, second):
+        assert await git.only_updates(remote, content=ours, sha=head, base=newest)
+    assert not await git.only_updates(remote, content=first, sha=ours, base=newest)
+    assert not await git.only_updates(remote, content=ours, sha=second, base=theirs), "a merge of something else"
+
+
+@pytest.mark.parametrize("parents", [1, 2])
+async def test_only_updates_is_false_of_anything_else_in_the_merge(
+    git: MirrorGit, remote: Remote, person: Work, parents: int
+) -> None:
+    ours, theirs = await _sides(git, remote, person, {"a.txt": "a\n"}, {"b.txt": "b\n"})
+    person.git("reset", "--hard", "--quiet", theirs)
+    evil = person.commit({"a.txt": "a\n", "evil.txt": "e\n"}, "a tree that nobody merged")
+    await git.import_bundle(remote, person.bundle(evil, theirs), sha=evil)
+    made = await git.commit(
+        remote, tree_of=evil, parents=[ours, theirs][:parents], message="Merge main\n", author=WHO, time=WHEN
+    )
+    assert not await git.only_updates(remote, content=ours, sha=made, base=theirs)
+
+
+async def test_only_updates_is_false_where_both_sides_touched_a_file(
+    git: MirrorGit, remote: Remote, person: Work
+) -> None:
+    lines = [f"{number}\n" for number in range(20)]
+    person.commit({"long.txt": "".join(lines)}, "a long file")
+    person.push()
+    ours, theirs = await _sides(
+        git,
+        remote,
+        person,
+        {"long.txt": "".join(["first\n", *lines[1:]])},
+        {"long.txt": "".join([*lines[:-1], "last\n"])},
+    )
+    merged = await _merge(git, remote, ours, theirs)
+    assert merged is not None
+    assert not await git.only_updates(remote, content=ours, sha=merged, base=theirs)

@@ -189,8 +189,8 @@ async def test_a_subject_that_moves_too_often_is_a_persons_case() -> None:
     world = World(a_repo(approvals=ASKING))
     await world.reach(publish)
     for number in range(6):
-        assert world.run.status.change is not None
-        world.run.status.change.head_sha = sha(f"head {number}")
+        assert world.run.status.branch is not None
+        world.run.status.branch.head_sha = sha(f"head {number}")
         if number < 5:
             await world.play(publish)
     outcomes = [approval.status.outcome for approval in world.records.asked.values()]

@@ -73,7 +73,7 @@ _WORK: Final = [
     _rule(GROUP, ["orchestratedrepos"], [*_READ, "patch"]),
     _rule(GROUP, ["issueruns"], [*_READ, "create", "patch", "delete"]),
     _rule(GROUP, ["issueruns/finalizers"], ["update"]),
-    _rule(GROUP, ["approvals"], [*_READ, "create"]),
+    _rule(GROUP, ["approvals"], [*_READ, "create", "delete"]),
     _rule(GROUP, ["rollbackpoints"], ["get", "create"]),
     _rule(GROUP, ["orchestratedrepos/status", "issueruns/status", "approvals/status"], ["patch"]),
     _rule("", ["secrets"], ["get"]),

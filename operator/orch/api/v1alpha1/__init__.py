@@ -1,6 +1,7 @@
 """The kinds of `orch.dev/v1alpha1`, a file for each: what is in them and what it means. No behaviour here."""
 
 from orch.api.v1alpha1.approval import (
+    AppliedRule,
     Approval,
     ApprovalPolicy,
     ApprovalSpec,
@@ -75,6 +76,14 @@ from orch.api.v1alpha1.orchestratedrepo import (
     TotalsStatus,
     Visibility,
 )
+from orch.api.v1alpha1.orchestratedrepo_approvals import (
+    ApprovalRule,
+    ApprovalsSpec,
+    AutoApprove,
+    Electorate,
+    GateSetting,
+    RuleMatch,
+)
 from orch.api.v1alpha1.orchestratedrepo_intake import (
     AttemptsSpec,
     CommentTrust,
@@ -92,12 +101,9 @@ from orch.api.v1alpha1.orchestratedrepo_intake import (
     TrustSpec,
 )
 from orch.api.v1alpha1.orchestratedrepo_policy import (
-    ApprovalsSpec,
-    AutoApprove,
     BudgetSpec,
     CommitSpec,
     Freeze,
-    GateSetting,
     GuardRule,
     GuardsSpec,
     MergeSpec,
@@ -116,6 +122,7 @@ from orch.api.v1alpha1.vocabulary import (
     MergeMethod,
     Mode,
     OnExpiry,
+    RequesterRule,
     Risk,
     RunStage,
     Verdict,
@@ -130,9 +137,11 @@ __all__ = [
     "KINDS",
     "VERSION",
     "AnalysisStatus",
+    "AppliedRule",
     "Approval",
     "ApprovalOutcome",
     "ApprovalPolicy",
+    "ApprovalRule",
     "ApprovalSpec",
     "ApprovalStatus",
     "ApprovalsSpec",
@@ -158,6 +167,7 @@ __all__ = [
     "Decision",
     "Effect",
     "EffectState",
+    "Electorate",
     "EnvVar",
     "FailureClass",
     "FailureStatus",
@@ -207,10 +217,12 @@ __all__ = [
     "RefusedIssue",
     "RepositoryStatus",
     "Requester",
+    "RequesterRule",
     "Review",
     "Risk",
     "RollbackPoint",
     "RollbackPointSpec",
+    "RuleMatch",
     "RunOverrides",
     "RunRef",
     "RunStage",

@@ -9,9 +9,23 @@ from pydantic import Field
 
 from orch.api.v1alpha1.common import KubeObject, Model, ObjectStatus, RepositoryRef, StatusModel
 from orch.api.v1alpha1.issuerun_work import ArtifactRef
-from orch.api.v1alpha1.markers import ATOMIC, immutable, keyed_by
-from orch.api.v1alpha1.types import Count, Digest, Duration, GitHubLogin, Number, Sha, Time, Username, count, line, text
-from orch.api.v1alpha1.vocabulary import ApprovalOutcome, Gate, OnExpiry, Risk, Verdict
+from orch.api.v1alpha1.markers import ATOMIC, SET, immutable, keyed_by
+from orch.api.v1alpha1.orchestratedrepo_approvals import Electorate
+from orch.api.v1alpha1.types import (
+    Count,
+    Digest,
+    DnsLabel,
+    Duration,
+    GitHubLogin,
+    GroupName,
+    Number,
+    Sha,
+    Time,
+    Username,
+    line,
+    text,
+)
+from orch.api.v1alpha1.vocabulary import ApprovalOutcome, Gate, OnExpiry, RequesterRule, Risk, Verdict
 
 
 class TargetKind(StrEnum):
@@ -54,11 +68,21 @@ class Subject(Model):
     """Digest of the effective policy."""
 
 
-class ApprovalPolicy(Model):
-    """What counts as an answer, as policy was when it was asked."""
+class AppliedRule(Electorate):
+    """A rule of the repository's policy that matched."""
 
-    quorum: Annotated[int, count(1, 10)]
-    """How many different people must approve. One denial denies."""
+    name: DnsLabel
+    """Its name."""
+
+
+class ApprovalPolicy(Electorate):
+    """What counts as an answer, as policy was when it was asked. The repository's own quorum and people, and each rule,
+    have to be met."""
+
+    rules: Annotated[list[AppliedRule], Field(max_length=16), keyed_by("name")] = Field(default=[])
+    """The rules that matched."""
+    requester: RequesterRule = RequesterRule.MAY_APPROVE
+    """Whether whoever set the run off may approve."""
     on_expiry: OnExpiry
     """What happens when nobody decides before `expireTime`."""
     valid_for: Duration
@@ -108,6 +132,8 @@ class Decision(Model):
     """Approve or Deny."""
     comment: Annotated[str, text(1000)] | None = None
     """Why."""
+    groups: Annotated[list[GroupName], Field(max_length=16), SET] = Field(default=[])
+    """Groups of yours that count here: one that a rule names, or that gives you the verb `approve`."""
     digest: Digest | None = None
     """The subject's digest that the person saw; a decision with another one does not count."""
 
@@ -141,7 +167,9 @@ class Missing(StatusModel):
     """What the answer still lacks."""
 
     approvals: Count = 0
-    """How many people must still approve."""
+    """How many people, at least, must still approve."""
+    groups: Annotated[list[GroupName], Field(max_length=32), SET] = Field(default_factory=list)
+    """Groups of which nobody has approved yet, and somebody must."""
 
 
 class CountedDecision(StatusModel):
@@ -155,6 +183,8 @@ class CountedDecision(StatusModel):
     """Whether it counts."""
     reason: Annotated[str, text(128)] | None = None
     """Why it does not count."""
+    digest: Digest | None = None
+    """Digest of the answer. One that was changed is another answer, seen anew."""
     observed_time: Time | None = None
     """When the operator first saw it."""
 
@@ -163,7 +193,8 @@ class ApprovalStatus(ObjectStatus):
     """How the question stands."""
 
     outcome: ApprovalOutcome | None = None
-    """How it stands; final once it is not `Pending`."""
+    """How it stands. Once it is not `Pending` it is final, but for an approval that no longer stands when it is to be
+    used, because somebody has lost the verb or the rule has become stricter: that question is open again."""
     decide_time: Time | None = None
     """When it was decided."""
     valid_until: Time | None = None

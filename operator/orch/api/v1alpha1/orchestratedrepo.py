@@ -11,8 +11,9 @@ from pydantic import Field
 
 from orch.api.v1alpha1.common import KubeObject, LocalRef, Model, ReconciledStatus, StatusModel, name_at_most
 from orch.api.v1alpha1.markers import Rule, immutable, keyed_by
+from orch.api.v1alpha1.orchestratedrepo_approvals import ApprovalsSpec
 from orch.api.v1alpha1.orchestratedrepo_intake import ConcurrencySpec, IssuesSpec, ModelSpec, PipelineSpec
-from orch.api.v1alpha1.orchestratedrepo_policy import ApprovalsSpec, BudgetSpec, GuardsSpec, MergeSpec, PublishSpec
+from orch.api.v1alpha1.orchestratedrepo_policy import BudgetSpec, GuardsSpec, MergeSpec, PublishSpec
 from orch.api.v1alpha1.types import BranchName, Count, Digest, Duration, Time, at_least, at_most, text
 from orch.api.v1alpha1.vocabulary import Mode
 

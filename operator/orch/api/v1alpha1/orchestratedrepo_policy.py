@@ -1,9 +1,8 @@
-"""OrchestratedRepo, second part: what a run may spend, change, publish and merge, and who is asked."""
+"""OrchestratedRepo, second part: what a run may spend, change, publish and merge."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
@@ -26,7 +25,7 @@ from orch.api.v1alpha1.types import (
     line,
     text,
 )
-from orch.api.v1alpha1.vocabulary import Gate, Guard, GuardAction, MergeMethod, OnExpiry, When
+from orch.api.v1alpha1.vocabulary import Guard, GuardAction, MergeMethod
 
 
 class BudgetSpec(Model):
@@ -84,44 +83,6 @@ class GuardsSpec(Model):
     """Paths that guards pass over; Workflows, Symlink and Submodule do not."""
     rules: Annotated[list[GuardRule], Field(max_length=16), keyed_by("guard")] = Field(default=[])
     """Other actions than a guard's own."""
-
-
-class AutoApprove(StrEnum):
-    """The highest risk at which a gate set to `ByRisk` does not ask."""
-
-    NONE = "None"
-    LOW = "Low"
-    MEDIUM = "Medium"
-
-
-class GateSetting(Model):
-    """When one gate asks."""
-
-    gate: Gate
-    """The gate: before the implementation, before the first push, before the merge."""
-    when: When
-    """Never, when the risk is above `autoApproveUpTo` or a guard demands it, or always."""
-
-
-ApprovalTime = Annotated[Duration, at_least("5m"), at_most("720h")]
-
-
-class ApprovalsSpec(Model):
-    """When people are asked, and what their answer is worth."""
-
-    gates: Annotated[list[GateSetting], Field(max_length=3), keyed_by("gate")] = Field(default=[])
-    """Other settings than the mode's own, which are Plan ByRisk, Publish ByRisk, Merge Always; in Autonomous Plan
-    Never, Publish ByRisk, Merge ByRisk."""
-    auto_approve_up_to: AutoApprove = AutoApprove.LOW
-    """The highest risk at which a gate set to `ByRisk` does not ask."""
-    quorum: Annotated[int, count(1, 10)] = 1
-    """How many different people must approve. One denial denies."""
-    timeout: ApprovalTime = timedelta(hours=24)
-    """How long a question stays open."""
-    valid_for: ApprovalTime = timedelta(hours=72)
-    """How long an approval may wait for its use."""
-    on_expiry: OnExpiry = OnExpiry.DENY
-    """What happens when nobody decides in time: the run ends, or waits until a person asks again."""
 
 
 class CommitSpec(Model):

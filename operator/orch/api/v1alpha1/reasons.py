@@ -263,7 +263,10 @@ class IssueRunReason(Documented):
         "SubjectKeepsMoving",
         "A gate was asked too often, as the content moved each time. Let the branch rest.",
     )
-    APPROVAL_GONE = "ApprovalGone", "An approval was deleted or used before its act. It is asked again."
+    APPROVAL_GONE = (
+        "ApprovalGone",
+        "An approval was deleted, or no longer stood, just before its act. It is asked again.",
+    )
     BASE_MISSING = "BaseMissing", "The run has no base commit. Retry the run."
     BRANCH_MISSING = "BranchMissing", "The run has no branch. Retry the run."
     HEAD_MOVED = "HeadMoved", "The branch is no longer where orch left it; see condition Waiting, TakenOver."
@@ -287,6 +290,11 @@ class ApprovalReason(Documented):
     EXPIRED = "Expired", "Nobody decided before `spec.expireTime`; `spec.policy.onExpiry` says what follows."
     SUPERSEDED = "Superseded", "What was asked about has moved, or is settled. Look for a newer Approval of the run."
     NOT_REQUIRED = "NotRequired", "Policy no longer asks."
+    NOT_ENFORCED = (
+        "NotEnforced",
+        "Decisions were given while the API server does not refuse forged ones, so they do not count: apply the admission "
+        "policies of manifests/, then withdraw the decisions and decide again.",
+    )
 
 
 class AdapterReason(Documented):

@@ -168,6 +168,8 @@ Digest = Annotated[str, text(71, 71, r"^sha256:[0-9a-f]{64}$")]
 """`sha256:` and 64 hex digits."""
 Username = Annotated[str, line(253)]
 """A Kubernetes user name as the API server authenticated it."""
+GroupName = Annotated[str, line(253)]
+"""A group of Kubernetes users, as the API server authenticated it."""
 GitHubLogin = Annotated[str, text(100, 1, r"^[A-Za-z0-9][A-Za-z0-9_.-]*(\[bot\])?$")]
 """An account on the code host; an App's bot ends with `[bot]`."""
 ObjectName = Annotated[str, text(253, 1, r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]

@@ -74,6 +74,13 @@ class OnExpiry(StrEnum):
     HOLD = "Hold"
 
 
+class RequesterRule(StrEnum):
+    """Whether whoever set a run off may approve it."""
+
+    MAY_APPROVE = "MayApprove"
+    MUST_NOT_APPROVE = "MustNotApprove"
+
+
 class Verdict(StrEnum):
     """A person's decision."""
 

@@ -1,0 +1,169 @@
+"""Gates: what an approval stays good for, what asks anew, and what happens when it no longer stands just before its act."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.builders import a_repo, sha
+from tests.unit.stages.world import World
+
+from orch.api.v1alpha1 import ApprovalOutcome
+from orch.errors import Terminal
+from orch.stages import Again, Done, Waiting
+from orch.stages.merge import merge
+from orch.stages.publish import publish
+from orch.stages.update import bring_up_to_date
+
+ALWAYS: dict[str, Any] = {"approvals": {"gates": [{"gate": "Merge", "when": "Always"}]}}
+APPROVED = ApprovalOutcome.APPROVED
+
+
+def asked(world: World) -> list[str]:
+    """The names of all questions so far."""
+    return list(world.records.asked)
+
+
+def outcomes(world: World) -> list[ApprovalOutcome | None]:
+    return [approval.status.outcome for approval in world.records.asked.values()]
+
+
+async def waiting_at_merge(**spec: Any) -> World:
+    """A pull request is open, and people are asked whether it may be merged."""
+    world = World(a_repo(**ALWAYS, **spec))
+    await world.reach(merge)
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason == "AwaitingApproval"
+    return world
+
+
+async def base_moves(world: World, *, word: str = "newer") -> None:
+    """The base branch gets a commit, and orch merges it into its own."""
+    world.git.parents[sha(word)] = (world.git.branches["main"],)
+    world.git.branches["main"] = sha(word)
+    assert await bring_up_to_date(world.context()) == Again()
+
+
+async def test_a_merge_of_the_base_branch_stays_approved() -> None:
+    world = await waiting_at_merge()
+    world.decide(APPROVED)
+    before = world.head
+    await base_moves(world)
+    await base_moves(world, word="newest")
+    assert world.head != before
+    assert await world.play(publish) == Done()
+    await world.play(merge)
+    assert len(asked(world)) == 1
+    assert [pull.state for pull in world.forge.pulls] == ["merged"]
+    assert world.acts.made.count("merge") == 1
+
+
+async def test_a_commit_beside_the_merge_of_the_base_branch_asks_anew() -> None:
+    world = await waiting_at_merge()
+    world.decide(APPROVED)
+    await base_moves(world)
+    head = world.head
+    sneaked = sha("sneaked in")
+    world.git.trees[sneaked], world.git.parents[sneaked] = world.git.trees[head], (head,)
+    world.run.status.branch.head_sha = sneaked  # type: ignore[union-attr]
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason == "AwaitingApproval"
+    assert outcomes(world) == [ApprovalOutcome.SUPERSEDED, None]
+    assert "merge" not in world.acts.made
+
+
+async def test_a_merge_that_changes_the_change_asks_anew() -> None:
+    world = await waiting_at_merge()
+    world.decide(APPROVED)
+    await base_moves(world)
+    world.git.trees[world.head] = "something else"
+    await world.play(merge)
+    assert outcomes(world) == [ApprovalOutcome.SUPERSEDED, None]
+
+
+async def test_an_approval_that_does_not_stand_any_more_is_open_again() -> None:
+    world = await waiting_at_merge()
+    name = world.decide(APPROVED)
+    world.records.lapsed.add(name)
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason == "AwaitingApproval"
+    assert outcomes(world) == [ApprovalOutcome.PENDING]
+    assert "merge" not in world.acts.made
+    world.records.lapsed.clear()
+    world.decide(APPROVED)
+    await world.play(merge)
+    assert world.acts.made.count("merge") == 1
+
+
+async def test_an_approval_that_is_too_old_at_the_last_moment_is_not_used() -> None:
+    world = await waiting_at_merge()
+    name = world.decide(APPROVED)
+    until = world.records.asked[name].status.valid_until
+    assert until is not None
+    world.clock.forward(until - world.clock() - timedelta(seconds=1))
+    real, calls = world.clock.__call__, iter(range(100))
+
+    def ticking() -> Any:  # every look at the clock takes a second
+        world.clock.forward(timedelta(seconds=next(calls) > 3))
+        return real()
+
+    context = world.context()
+    context.clock = ticking
+    outcome = await merge(context)
+    assert isinstance(outcome, Waiting)
+    assert "does not stand any more" in outcome.message
+    assert "merge" not in world.acts.made
+    assert world.records.asked[name].status.consumed_time is None
+
+
+async def test_an_approval_is_used_once_and_says_when() -> None:
+    world = await waiting_at_merge()
+    name = world.decide(APPROVED)
+    await world.play(merge)
+    assert world.records.asked[name].status.consumed_time == world.clock()
+
+
+async def test_a_deleted_approval_is_asked_for_again() -> None:
+    world = await waiting_at_merge()
+    world.decide(APPROVED)
+    before = asked(world)
+    world.records.asked.clear()
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert asked(world) == before
+    assert outcomes(world) == [None]
+
+
+async def test_an_approval_of_something_else_under_the_name_is_nobodys() -> None:
+    world = await waiting_at_merge()
+    name = world.decide(APPROVED)
+    approval = world.records.asked[name]
+    other = approval.spec.subject.model_copy(update={"head_sha": sha("another head")})
+    world.records.asked[name] = approval.model_copy(
+        update={"spec": approval.spec.model_copy(update={"subject": other})}
+    )
+    with pytest.raises(Terminal, match="about something else"):
+        await world.play(merge)
+    assert "merge" not in world.acts.made
+
+
+@pytest.mark.parametrize(
+    ("match", "asks"),
+    [
+        ({"paths": ["zones/**"]}, True),
+        ({"paths": ["docs/**"]}, False),
+        ({"gates": ["Merge"], "minRisk": "Critical"}, False),
+    ],
+    ids=str,
+)
+async def test_a_rule_asks_by_the_paths_of_the_change(match: dict[str, Any], asks: bool) -> None:
+    rules = [{"name": "zones", "match": match, "quorum": 2, "requiredGroups": ["geo"]}]
+    world = World(a_repo(approvals={"rules": rules}))
+    await world.settle()
+    assert ("merge" in world.acts.made) is not asks
+    policies = [approval.spec.policy for approval in world.records.asked.values()]
+    assert [[rule.name for rule in policy.rules] for policy in policies] == ([["zones"]] if asks else [])
