@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from orch.cli.options import WRONG_USE, Failure
 from orch.kube.client import Kube
-from orch.kube.resource import Resource
+from orch.kube.resource import SELF, Resource
 
-_SELF = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
 _ACCESS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
 
 
@@ -22,7 +21,7 @@ class Me:
 
 async def whoami(kube: Kube) -> Me:
     """Ask by a SelfSubjectReview. Raises Failure when the server does not say."""
-    answer = await kube.request("create", _SELF, body={"apiVersion": _SELF.api_version, "kind": _SELF.kind})
+    answer = await kube.request("create", SELF, body={"apiVersion": SELF.api_version, "kind": SELF.kind})
     user = (answer.get("status") or {}).get("userInfo") or {}
     if not user.get("username"):
         raise Failure("the API server does not say who you are: log in", code=WRONG_USE)
