@@ -116,6 +116,7 @@ def _spec(issues: int) -> dict[str, Any]:
         "pipeline": {"test": [TEST_COMMAND]},
         "merge": {"requiredChecks": ["tests"]},
         "concurrency": limits,
+        "circuitBreaker": {"consecutiveFailures": 100},  # runs that are to fail must not stop the others
     }
 
 

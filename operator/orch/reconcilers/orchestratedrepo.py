@@ -26,6 +26,7 @@ from orch.kube.errors import KubeError
 from orch.kube.store import Store
 from orch.policy.freezes import in_freeze
 from orch.ports import Forge, RepositoryFacts
+from orch.reconcilers import circuit
 from orch.reconcilers.admission import Admission
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.credential import show_checks, show_credentials
@@ -84,10 +85,12 @@ class OrchestratedRepoReconciler:
         if FINALIZER not in repo.metadata.finalizers:
             repo = await self._repos.patch_metadata(repo, finalizers=[*repo.metadata.finalizers, FINALIZER])
         read = repo.deep_copy()
+        circuit.resume(repo, self._now())
+        recount = await self._totals.bring_up_to_date(key, repo, self._now())
         after = self._polls.rest(key, repo, self._now()) or await self._poll(key, repo)
         await self._protect(repo)
         self._count(repo)
-        recount = await self._totals.bring_up_to_date(key, repo, self._now())
+        circuit.show(repo, self._now())
         repo.status.observed_generation = repo.metadata.generation or 0
         repo.status.last_handled_reconcile_at = repo.metadata.annotations.get("orch.dev/requestedAt")
         await self._repos.write_status(repo, read)
@@ -121,6 +124,7 @@ class OrchestratedRepoReconciler:
         if repo.spec.suspend:
             self._ready(repo, Reason.SUSPENDED, "suspended: no new work starts; unset spec.suspend to go on")
             return None
+        circuit.check(repo)
         repo.status.refused = await self._intake.take(repo, forge)
         _note_quota(repo, forge, self._now())
         self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Final
 
 from orch.api.v1alpha1 import OrchestratedRepo
+from orch.reconcilers.projections import RESET_ANNOTATION
 from orch.runtime.reconcile import Key
 
 _SPREAD: Final = 0.2
@@ -52,4 +53,5 @@ def pause(key: Key, interval: timedelta) -> timedelta:
 
 def _request(repo: OrchestratedRepo) -> object:
     """What makes a look at the host due at once."""
-    return repo.metadata.generation, repo.metadata.annotations.get("orch.dev/requestedAt")
+    asked = repo.metadata.annotations
+    return repo.metadata.generation, asked.get("orch.dev/requestedAt"), asked.get(RESET_ANNOTATION)

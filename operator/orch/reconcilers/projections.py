@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
+RESET_ANNOTATION: Final = "orch.dev/resetAt"
+"""By which people close an open circuit: any new value."""
 TERMINAL_LABEL: Final = "orch.dev/terminal"
 REPO_LABEL: Final = "orch.dev/repo"
 ISSUE_LABEL: Final = "orch.dev/issue"
@@ -18,6 +21,15 @@ FINALIZER: Final = "orch.dev/cleanup"
 
 BY_RUN: Final = "run"
 """The index of Approvals by the run that they are about: see `by_run`."""
+
+
+class Ending(StrEnum):
+    """Values of the label `orch.dev/terminal`, so that `kubectl get irun -l orch.dev/terminal=Failed` works."""
+
+    MERGED = "Merged"
+    REJECTED = "Rejected"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,7 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def _asked(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Spec (by its generation), deletion, and the request to reconcile now. What is not in here was our own doing."""
+    """Spec (by its generation), deletion, and the requests to reconcile now or to resume. What is not in here was our own doing."""
     meta = document["metadata"]
     annotations = meta.get("annotations") or {}
     return (
@@ -133,4 +145,5 @@ def _asked(document: Mapping[str, Any]) -> tuple[str, ...]:
         str(meta.get("generation", "")),
         str(meta.get("deletionTimestamp", "")),
         str(annotations.get("orch.dev/requestedAt", "")),
+        str(annotations.get(RESET_ANNOTATION, "")),
     )

@@ -8,26 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Final
 
 from orch.api.v1alpha1 import FailureClass, IssueRun, OrchestratedRepo, TotalsStatus
 from orch.kube.store import Store
+from orch.reconcilers import circuit
 from orch.reconcilers.index import RunIndex
-from orch.reconcilers.projections import REPO_LABEL, TERMINAL_LABEL
+from orch.reconcilers.projections import REPO_LABEL, TERMINAL_LABEL, Ending
 from orch.runtime.reconcile import Key
 
 _PAUSE: Final = timedelta(seconds=10)
 """Between two counts of one repository: runs that end together are counted together."""
-
-
-class Ending(StrEnum):
-    """Values of the label `orch.dev/terminal`, so that `kubectl get irun -l orch.dev/terminal=Failed` works."""
-
-    MERGED = "Merged"
-    REJECTED = "Rejected"
-    CANCELLED = "Cancelled"
-    FAILED = "Failed"
 
 
 _BY_CLASS: Final = {FailureClass.POLICY_DENIED: Ending.REJECTED, FailureClass.CANCELLED: Ending.CANCELLED}
@@ -60,7 +51,7 @@ async def past_runs(runs: Store[IssueRun], repo: OrchestratedRepo) -> list[dict[
 
 
 class Totals:
-    """Keeps `status.totals` true without counting more often than runs come and go."""
+    """Keeps `status.totals` and the circuit breaker's count true without counting more often than runs come and go."""
 
     def __init__(self, runs: Store[IssueRun], index: RunIndex) -> None:
         self._runs, self._index = runs, index
@@ -79,7 +70,9 @@ class Totals:
             return None
         if known is not None and now - known[1] < _PAUSE:
             return known[1] + _PAUSE - now
-        repo.status.totals = summed(await past_runs(self._runs, repo))
+        documents = await past_runs(self._runs, repo)
+        repo.status.totals = summed(documents)
+        circuit.count(repo, documents, now)
         self._counted[key] = (names, now)
         return None
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from orch.api.conditions import is_false
 from orch.api.v1alpha1 import Finding, IssueRun, OrchestratedRepo, Step
-from orch.api.v1alpha1.reasons import IssueRunCondition
+from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, find_meaning
 from orch.policy.render import marker, render_title, render_untrusted
 from orch.policy.text import one_line
 from orch.ports import Author
 
 _DIFF = "diff-"
+_NO_NEW_ATTEMPT = {IssueRunReason.CLAIMED_ELSEWHERE, IssueRunReason.DELETED, IssueRunReason.CLOSED_BY_HUMAN}
+"""Somebody has decided otherwise, or another run is at it."""
+
 _RELEASED = "<!-- orch:released -->"
 
 
@@ -120,7 +123,12 @@ def _story(run: IssueRun) -> list[str]:
 
 
 def _next(run: IssueRun) -> str:
-    return "What you can do: mend what the reason names, then take the label off and put it on again for a new attempt."
+    """What a person can do: the same words as in the reference of conditions."""
+    reason = run.status.failure.reason if run.status.failure else ""
+    advice = find_meaning(reason, IssueRunReason) or "Mend what the reason names."
+    if reason in _NO_NEW_ATTEMPT:
+        return f"What you can do: {advice}"
+    return f"What you can do: {advice} Then take the label off and put it on again for a new attempt."
 
 
 def _findings(run: IssueRun) -> list[str]:

@@ -77,7 +77,7 @@ def test_only_a_spec_has_defaults(kind: type[KubeObject]) -> None:
 def test_sections_default_to_empty_so_that_their_fields_fill_in() -> None:
     spec = published_schema(OrchestratedRepo)["properties"]["spec"]["properties"]
     sections = {name for name, node in spec.items() if "properties" in node} - {"credentialsRef"}
-    assert len(sections) == 9
+    assert len(sections) == 10
     assert {name for name in sections if spec[name]["default"] == {}} == sections
     assert spec["interval"]["default"] == "1m"
     assert spec["budget"]["properties"]["perRunUSD"]["default"] == "5"

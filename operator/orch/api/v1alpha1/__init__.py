@@ -66,6 +66,8 @@ from orch.api.v1alpha1.issuerun_work import (
     UsageStatus,
 )
 from orch.api.v1alpha1.orchestratedrepo import (
+    CircuitState,
+    CircuitStatus,
     OrchestratedRepo,
     OrchestratedRepoSpec,
     OrchestratedRepoStatus,
@@ -102,6 +104,7 @@ from orch.api.v1alpha1.orchestratedrepo_intake import (
 )
 from orch.api.v1alpha1.orchestratedrepo_policy import (
     BudgetSpec,
+    CircuitBreakerSpec,
     CommitSpec,
     Freeze,
     GuardRule,
@@ -157,6 +160,9 @@ __all__ = [
     "ChangeStatus",
     "ChecksState",
     "ChecksStatus",
+    "CircuitBreakerSpec",
+    "CircuitState",
+    "CircuitStatus",
     "CommentTrust",
     "CommitSpec",
     "ConcurrencySpec",

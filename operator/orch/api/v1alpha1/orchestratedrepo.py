@@ -13,7 +13,13 @@ from orch.api.v1alpha1.common import KubeObject, LocalRef, Model, ReconciledStat
 from orch.api.v1alpha1.markers import Rule, immutable, keyed_by
 from orch.api.v1alpha1.orchestratedrepo_approvals import ApprovalsSpec
 from orch.api.v1alpha1.orchestratedrepo_intake import ConcurrencySpec, IssuesSpec, ModelSpec, PipelineSpec
-from orch.api.v1alpha1.orchestratedrepo_policy import BudgetSpec, GuardsSpec, MergeSpec, PublishSpec
+from orch.api.v1alpha1.orchestratedrepo_policy import (
+    BudgetSpec,
+    CircuitBreakerSpec,
+    GuardsSpec,
+    MergeSpec,
+    PublishSpec,
+)
 from orch.api.v1alpha1.types import BranchName, Count, Digest, Duration, Time, at_least, at_most, text
 from orch.api.v1alpha1.vocabulary import Mode
 
@@ -78,6 +84,8 @@ class OrchestratedRepoSpec(Model):
     """How a change becomes a pull request."""
     merge: MergeSpec = MergeSpec()
     """When and how a pull request is merged."""
+    circuit_breaker: CircuitBreakerSpec = CircuitBreakerSpec()
+    """When runs that fail one after the other stop the repository."""
 
 
 class Visibility(StrEnum):
@@ -146,6 +154,28 @@ class RefusedIssue(StatusModel):
     """Why, and what to do, for people."""
 
 
+class CircuitState(StrEnum):
+    """Whether new runs may start."""
+
+    CLOSED = "Closed"
+    OPEN = "Open"
+
+
+class CircuitStatus(StatusModel):
+    """The circuit breaker. Open: no new run starts until a person sets the annotation `orch.dev/resetAt` to a new value."""
+
+    state: CircuitState = CircuitState.CLOSED
+    """Whether new runs may start."""
+    consecutive_failures: Count = 0
+    """Runs that failed, in the order of their creation, since the last one that was merged."""
+    opened_time: Time | None = None
+    """When it opened."""
+    reset_time: Time | None = None
+    """When a person closed it; runs from before do not count."""
+    last_handled_reset_at: Annotated[str, text(256)] | None = None
+    """The annotation's value that was obeyed last."""
+
+
 class RateLimitStatus(StatusModel):
     """The host's quota for this credential, written at most once in five minutes."""
 
@@ -174,6 +204,8 @@ class OrchestratedRepoStatus(ReconciledStatus):
     """Issues with a label of the selector that are not taken, and why: the first twenty by number."""
     rate_limit: RateLimitStatus | None = None
     """The host's quota for this credential."""
+    circuit: CircuitStatus | None = None
+    """The circuit breaker."""
 
 
 class OrchestratedRepo(KubeObject):

@@ -209,3 +209,11 @@ class MergeSpec(Model):
     """Times in which nothing is merged."""
     delete_branch: bool = True
     """Delete the branch after the merge."""
+
+
+class CircuitBreakerSpec(Model):
+    """When runs that fail one after the other stop the repository."""
+
+    consecutive_failures: Annotated[int, count(1, 100)] = 5
+    """Failed runs in a row after which no new one starts until a person resumes. A merged run begins the row anew; runs
+    that policy or people ended do not count."""

@@ -26,6 +26,7 @@ class OrchestratedRepoCondition(Documented):
     """Condition types of an OrchestratedRepo."""
 
     READY = "Ready", "Whether runs can start: the repository is there, the credential works, nothing is stalled."
+    STALLED = "Stalled", "True while a person has to say that new work may start; absent otherwise."
     CREDENTIALS_READY = "CredentialsReady", "Whether the Secret holds a credential that the host accepts."
     CHECKS_READABLE = (
         "ChecksReadable",
@@ -85,6 +86,10 @@ class OrchestratedRepoReason(Documented):
     UNREACHABLE = (
         "Unreachable",
         "The host does not answer. Tried again with growing pauses; check network and status page.",
+    )
+    CIRCUIT_OPEN = (
+        "CircuitOpen",
+        "spec.circuitBreaker.consecutiveFailures runs in a row failed. Mend the cause, then annotate with a new orch.dev/resetAt.",
     )
     PROGRESSING = "Progressing", "The operator is looking at the repository. Wait a moment."
     # the admission policies
