@@ -10,10 +10,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Protocol
 
 from hack.locks import exclusive
 from hack.projects.catalog import ALL
-from hack.projects.project import Project
 from hack.versions import SetupError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,18 @@ def cache() -> Path:
     return home / "orch" / "projects"
 
 
-def fetch_archive(project: Project) -> Path:
+class Archive(Protocol):
+    """What is fetched: a package's name, the file's, and its digest."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def archive(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+def fetch_archive(project: Archive) -> Path:
     """The project's source distribution, whose digest was checked just now. Raises SetupError, e.g. without network."""
     target = cache() / project.archive
     if not _is_right(target, project):
@@ -51,14 +62,14 @@ def fetch_archive(project: Project) -> Path:
     return target
 
 
-def _is_right(path: Path, project: Project) -> bool:
+def _is_right(path: Path, project: Archive) -> bool:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest() == project.sha256
     except FileNotFoundError:
         return False
 
 
-def _fetch(project: Project, target: Path) -> None:
+def _fetch(project: Archive, target: Path) -> None:
     print(f"fetching {project.archive}…", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
         got = Path(folder) / project.archive
@@ -68,7 +79,5 @@ def _fetch(project: Project, target: Path) -> None:
             why = (done.stderr.strip() or done.stdout.strip() or "pip did not say why").splitlines()[-1]
             raise SetupError(f"{project.archive} is not in {target.parent} and cannot be fetched ({why[:300]})")
         if not _is_right(got, project):
-            raise SetupError(
-                f"{project.archive} of the index is not the one that hack/projects/catalog.py pins: refused"
-            )
+            raise SetupError(f"{project.archive} of the index is not the one that is pinned by its digest: refused")
         got.replace(target)

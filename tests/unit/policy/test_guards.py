@@ -166,7 +166,8 @@ def test_a_rule_for_secrets_holds_for_likely_ones_too() -> None:
     [
         (".env", True),
         ("a/id_rsa", True),
-        ("tls/server.PEM", True),
+        ("tls/server.KEY", True),
+        ("tls/server.pem", False),
         (".npmrc", True),
         (".env.example", False),
         ("environment.py", False),

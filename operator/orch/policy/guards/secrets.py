@@ -17,9 +17,11 @@ from orch.ports import TreeDiff
 _FILES: Final = re.compile(
     r"(^|/)(\.env(\.[^/]*)?|\.netrc|_netrc|\.pypirc|\.npmrc|\.git-credentials|\.htpasswd|\.pgpass|\.dockercfg"
     r"|\.docker/config\.json|\.aws/credentials|\.kube/config|kubeconfig|id_(rsa|dsa|ecdsa|ed25519)"
-    r"|credentials\.json|service[-_]account[^/]*\.json|[^/]*\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk))$",
+    r"|credentials\.json|service[-_]account[^/]*\.json|[^/]*\.(key|p12|pfx|jks|keystore|kdbx|ppk))$",
     re.IGNORECASE,
 )
+"""Not `*.pem`: most hold certificates, and a private key in one is found by its text."""
+
 _SAMPLES: Final = re.compile(r"\.env\.(example|sample|template|dist|test|defaults?)$", re.IGNORECASE)
 
 
