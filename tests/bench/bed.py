@@ -130,6 +130,7 @@ class Operator:
             "ORCH_KUBECONFIG": str(bed.kubeconfig),
             "ORCH_DATA_DIR": str(bed.folder / name),
             "ORCH_HEALTH_PORT": "0",
+            "ORCH_MAX_ACTIVE_RUNS": "1000",  # what is measured is the loop, not this cap
             "ORCH_READY_FILE": str(ready),
             **options.pop("env", {}),
             "BENCH": json.dumps({"trace": str(trace), **options}),

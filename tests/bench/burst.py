@@ -24,12 +24,14 @@ def created(runs: int = 200, repos: int = 20) -> Iterator[Figure]:
         with place.operator() as operator:
             operator.until(lambda it: it.is_ready(), what="a ready operator")
             time.sleep(2)
+            cpu = operator.cpu()
             began = _created_at(place, [a_run(number, repos=repos) for number in range(1, runs + 1)])
             operator.until(lambda it: len(it.first("step")) == runs, what="a first step of every run")
             started = {name.removesuffix("-analyse-1"): at for name, at in operator.first("step").items()}
             waits = [started[name] - at for name, at in began.items()]
             yield Figure("burst-created-to-step-p95", round(p95(waits), 2), "s", "<= 5")
             yield Figure("burst-created-to-step-median", round(sorted(waits)[len(waits) // 2], 2), "s")
+            yield Figure("burst-cpu-per-run", round(1000 * (operator.cpu() - cpu) / runs, 1), "ms")
             time.sleep(2)
             operator.look()
             yield from _writes(operator, runs)
