@@ -1,0 +1,116 @@
+"""The crash matrix: the operator dies at every place of every act, several runs under way; each effect happens once all the same.
+
+Generated from `orch.failpoints`: an act that is named there and not reached here fails the test.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.chaos import proof
+from tests.chaos.hunt import hunt, start
+from tests.e2e.desk import Desk, Run
+from tests.e2e.lots import Lot, make
+
+from orch.failpoints import ACTS, points
+
+_OFF_THE_WAY = {
+    "close-pull": "no stage closes a pull request",
+    "update-branch": "branches are brought up to date in our own mirror",
+    "create events.events.k8s.io": "said only when a reconcile raises",
+    "patch orchestratedrepos.orch.dev": "the finalizer, before a repository's first run and after its last",
+    "delete issueruns.orch.dev": "when their repository is deleted",
+    "delete leases.coordination.k8s.io": "when a repository is deleted",
+    "delete approvals.orch.dev": "of an earlier run of the same name",
+}
+"""Acts that no run comes to, and why."""
+_GATEWAY = {name for name, act in ACTS.items() if act.where.startswith("gateway/")}
+_AT_ONCE = 3
+_PARTS = 2
+"""The operator's places are shared by so many tests, which run side by side."""
+
+
+@pytest.fixture
+def lot(open_desk: Callable[..., Desk], tmp_path: Path) -> Lot:
+    """One repository with many small issues; a person is asked before each merge."""
+    load = make(tmp_path / "load", repositories=1, issues=40)
+    desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
+    gates = {"gates": [{"gate": "Merge", "when": "Always"}]}
+    publish = {"labels": ["by-orch"]}
+    desk.watch(
+        "crash", load.repositories[0], **{**load.spec, "mode": "Supervised", "approvals": gates, "publish": publish}
+    )
+    return Lot(desk, load, {load.repositories[0]: "crash"})
+
+
+class Shift:
+    """Keeps some runs under way, and answers what they ask."""
+
+    def __init__(self, lot: Lot) -> None:
+        self.lot, self.runs = lot, list[Run]()
+
+    def keep_busy(self) -> None:
+        """Open issues until so many runs are under way as belong there."""
+        under_way = [run for run in self.runs if not run.status.get("completionTime")]
+        self.runs += [self.lot.take() for _ in range(_AT_ONCE - len(under_way))]
+
+    def approve(self) -> None:
+        """Approve whatever is asked."""
+        for approval in self.lot.desk.list("approvals"):
+            if not approval["spec"].get("decisions"):
+                self.lot.desk.decide(approval["metadata"]["name"], "Approve")
+
+    def wake(self) -> None:
+        """Have the runs looked at now, for what they wait for may be there again."""
+        self.approve()
+        for run in self.runs:
+            if run.status and not run.status.get("completionTime"):
+                self.lot.desk.poke("issueruns", run.name)
+        time.sleep(1)
+
+    def end_all(self) -> None:
+        """Wait until all runs are over, and answer what they ask."""
+
+        def all_over() -> bool:
+            self.wake()
+            return all(run.status.get("completionTime") for run in self.runs)
+
+        self.lot.desk.until(all_over, what=lambda: [run.status for run in self.runs])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(_PARTS))
+def test_the_operator_dies_everywhere(lot: Lot, part: int) -> None:
+    desk, shift = lot.desk, Shift(lot)
+    places = [place for place in points() if place.partition("@")[0] not in {*_OFF_THE_WAY, *_GATEWAY}][part::_PARTS]
+
+    def look_after() -> None:
+        shift.keep_busy()
+        shift.approve()
+
+    died = hunt(desk, "operator", places, feed=look_after, meanwhile=shift.approve)
+    assert sorted(died) == sorted(places)
+    start(desk, "operator")
+    shift.end_all()
+    for run in shift.runs:
+        proof.merged_once(run)
+        proof.no_attempt_consumed(run)
+        proof.no_step_repeated(run)
+        proof.asked_once(run, "Merge")
+    proof.pushed_once(shift.runs)
+    proof.every_call_is_booked(desk, shift.runs)
+
+
+def test_the_gateway_dies_everywhere(lot: Lot) -> None:
+    desk, shift = lot.desk, Shift(lot)
+    places = [place for place in points() if place.partition("@")[0] in _GATEWAY]
+
+    died = hunt(desk, "gateway", places, feed=shift.keep_busy, meanwhile=shift.wake)
+    assert sorted(died) == sorted(places)
+    start(desk, "gateway")
+    shift.end_all()
+    for run in shift.runs:
+        proof.merged_once(run)
+        proof.no_attempt_consumed(run)
+    proof.no_call_is_free(desk, shift.runs)
