@@ -1,17 +1,18 @@
 """`approve`, `deny`, `ask-again`: a person's answer under their own name, bound to exactly what they were shown.
 
-Called by `orch.cli.verbs.decide`. The key comes from the API server's own answer to who they are, the digest
-from what they were shown.
+Called by `orch.cli.verbs.decide`. The key, the groups and the digest come from the API server's own answer to who they are.
 What moved while they read is not decided: the patch names the object's uid, its version and the subject's digest.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import typer
 
 from orch.api.v1alpha1 import Approval, ApprovalOutcome, Verdict
+from orch.cli.ballot import claims, objection
 from orch.cli.changes import change, shown
 from orch.cli.connection import failure, on_cluster
 from orch.cli.lookup import get_approval, get_run
@@ -49,7 +50,7 @@ def decide(place: Place, names: list[str], verdict: Verdict, comment: str | None
             _check_open(question)
             for line in view(question):
                 say(line)
-            await _remark(kube, question, verdict)
+            await _remark(kube, question, me, verdict)
         _ask(f"{verdict} {'this' if len(questions) == 1 else f'these {len(questions)}'} as {me.username}?", sure)
         return max([await _send(kube, question, me, verdict, comment) for question in questions])
 
@@ -92,14 +93,14 @@ def _check_open(question: Approval) -> None:
         raise Failure(f"{question.metadata.name} is {outcome}: {why}")
 
 
-async def _remark(kube: Kube, question: Approval, verdict: Verdict) -> None:
+async def _remark(kube: Kube, question: Approval, me: Me, verdict: Verdict) -> None:
     """Say beforehand that an approval would not count; the operator's count is the one that holds."""
     if verdict is Verdict.DENY:
         return
     name, namespace = question.metadata.name, question.metadata.namespace
     allowed = await may(kube, "approve", Resource.of(Approval), namespace, name)
-    if not allowed:
-        warn(f"{name}: your approval would not count: you lack the verb approve on it")
+    if why := objection(question, me, datetime.now(UTC), allowed=allowed):
+        warn(f"{name}: your approval would not count: {why}")
 
 
 async def _send(kube: Kube, read: Approval, me: Me, verdict: Verdict, comment: str | None) -> int:
@@ -116,6 +117,7 @@ async def _send(kube: Kube, read: Approval, me: Me, verdict: Verdict, comment: s
 async def _put(kube: Kube, read: Approval, me: Me, verdict: Verdict, comment: str | None) -> None:
     # every field is given, null too: a merge patch would keep what an earlier answer of mine said
     answer: dict[str, Any] = {"verdict": verdict.value, "comment": comment, "digest": read.spec.subject.digest}
+    answer["groups"] = claims(read, me) or None
     for last in range(_TRIES, 0, -1):
         now = await get_approval(kube, read.metadata.namespace or "", read.metadata.name)
         if (now.metadata.uid, now.spec.subject) != (read.metadata.uid, read.spec.subject):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from orch.api.v1alpha1 import GROUP, Approval, ApprovalOutcome
+from orch.cli.ballot import objection
 from orch.cli.connection import on_cluster
 from orch.cli.lookup import get_approval
 from orch.cli.options import Format, Place
@@ -51,7 +52,7 @@ def approvals(place: Place, wish: Wish) -> int:
             if not wish.closed:
                 found = [question for question in found if outcome_of(question) is ApprovalOutcome.PENDING]
             if me is not None:
-                found = await waiting_for(kube, me, found)
+                found = await waiting_for(kube, me, found, now)
             return _table(found, now, everywhere=wish.everywhere, mine=wish.mine)
 
         return await show_once_or_on(look, wish.output, watch=wish.watch)
@@ -70,7 +71,7 @@ def show_one(place: Place, name: str, output: Format | None) -> int:
     return 0
 
 
-async def waiting_for(kube: Kube, me: Me, questions: list[Approval]) -> list[Approval]:
+async def waiting_for(kube: Kube, me: Me, questions: list[Approval], now: datetime) -> list[Approval]:
     """Those of the open questions that this person may answer and has not answered."""
     everywhere: dict[str, bool] = {}
     mine = []
@@ -81,7 +82,7 @@ async def waiting_for(kube: Kube, me: Me, questions: list[Approval]) -> list[App
         if namespace not in everywhere:
             everywhere[namespace] = await may(kube, "approve", _APPROVALS, namespace)
         allowed = everywhere[namespace] or await may(kube, "approve", _APPROVALS, namespace, question.metadata.name)
-        if allowed:
+        if objection(question, me, now, allowed=allowed) is None:
             mine.append(question)
     return mine
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orch.api.v1alpha1 import Approval, ApprovalOutcome, Subject
+from orch.api.v1alpha1 import Approval, ApprovalOutcome, Missing, Subject
+from orch.policy.approvals import lacks
 from orch.policy.text import one_line, plain
 
 
@@ -19,9 +20,21 @@ def outcome_of(question: Approval) -> ApprovalOutcome:
 
 
 def lacking(question: Approval) -> str:
-    """`1 of 2 approvals by people with the verb approve`, as the operator last counted."""
-    missing, quorum = question.status.missing, question.spec.policy.quorum
-    return f"{missing.approvals if missing else quorum} of {quorum} approvals by people with the verb approve"
+    """`2 approvals, of group security, by people with the verb approve`, as the operator last counted."""
+    missing = question.status.missing or Missing(approvals=question.spec.policy.quorum)
+    return f"{lacks(missing)} by {electorate(question)}"
+
+
+def electorate(question: Approval) -> str:
+    """Whose approvals count: of the policy itself, and of each rule that matched."""
+    parts = [_people(question.spec.policy.users, question.spec.policy.groups)]
+    parts += [f"for rule {rule.name} {_people(rule.users, rule.groups)}" for rule in question.spec.policy.rules]
+    return "; ".join(dict.fromkeys(parts))
+
+
+def _people(users: list[str], groups: list[str]) -> str:
+    named = [*users, *(f"group {group}" for group in groups)]
+    return " or ".join(named) if named else "people with the verb approve"
 
 
 def subject_of(subject: Subject) -> str:
@@ -63,8 +76,9 @@ def _facts(question: Approval) -> Iterator[tuple[str, str]]:
     for finding in review.findings:
         yield "finding", finding
     yield "set off by", spec.requester.username or spec.requester.github_login or ""
+    yield "counts", electorate(question)
     if outcome_of(question) is ApprovalOutcome.PENDING:
-        yield "lacks", lacking(question)
+        yield "lacks", lacks(question.status.missing or Missing(approvals=spec.policy.quorum))
     for decided in question.status.decisions:
         given = spec.decisions.get(decided.username)
         comment = f": {given.comment}" if given and given.comment else ""

@@ -58,7 +58,7 @@ def court(terminal: Terminal) -> Court:
 
 def test_an_approval_says_what_it_is_about_and_is_bound_to_it(terminal: Terminal, court: Court) -> None:
     name = court.ask()
-    said = terminal("approve", name, "--comment", "as planned", "--yes", as_user=ALICE)
+    said = terminal("approve", name, "--comment", "as planned", "--yes", as_user=ALICE, as_groups=["qa", "ops"])
     assert (said.code, said.err) == (0, "")
     assert f"Approval {name}: gate Merge, Pending" in said.out
     assert "acme/payments#123, pull request #456, into main, at 111111111111" in said.out
@@ -67,6 +67,7 @@ def test_an_approval_says_what_it_is_about_and_is_bound_to_it(terminal: Terminal
         ALICE: {
             "verdict": "Approve",
             "comment": "as planned",
+            "groups": ["ops", "qa"],
             "digest": "sha256:" + "1" * 64,
         }
     }
@@ -121,7 +122,7 @@ def test_rights_are_named(terminal: Terminal, court: Court) -> None:
     terminal.grant("dora", "get:approvals.orch.dev")
     found = terminal("approve", name, "-y", as_user="dora")
     assert found.code == 1
-    assert f"{name}: your approval would not count: you lack the verb approve on it" in found.err
+    assert f"{name}: your approval would not count: lacks the verb approve here" in found.err
     assert f"you may not patch approvals.orch.dev in namespace '{terminal.namespace}'" in found.err
     assert court.decisions(name) == {}
 
@@ -235,6 +236,25 @@ def test_the_inbox_holds_what_waits_for_me(terminal: Terminal, court: Court) -> 
     assert inbox("eve") == {first}
 
 
+def test_the_inbox_knows_the_rules(terminal: Terminal, court: Court) -> None:
+    policy = {"quorum": 1, "onExpiry": "Deny", "validFor": "72h"}
+    anybody = court.ask()
+    for_bob = court.ask(**{"spec.policy": {**policy, "users": [BOB]}})
+    by_group = court.ask(**{"spec.policy": {**policy, "users": [BOB], "requiredGroups": ["security"]}})
+    own = court.ask(**{"spec.policy": {**policy, "requester": "MustNotApprove"}, "spec.requester": {"username": ALICE}})
+
+    def inbox(user: str, *groups: str) -> set[str]:
+        lines = terminal("inbox", "-o", "name", as_user=user, as_groups=groups).out.splitlines()
+        return {line.removeprefix("approval.orch.dev/") for line in lines}
+
+    assert inbox(ALICE) == {anybody}
+    assert inbox(ALICE, "security") == {anybody, by_group}
+    assert inbox(BOB) == {anybody, for_bob, by_group, own}
+    refused = terminal("approve", own, "-y", as_user=ALICE).err
+    assert "your approval would not count: set the run off, and must not approve it" in refused
+    assert "1 approval by bob" in terminal("approvals", "list").out
+
+
 def test_an_empty_inbox_says_so(terminal: Terminal, court: Court) -> None:
     said = terminal("inbox", as_user=ALICE)
     assert (said.code, said.out, said.err) == (0, "", "nothing waits for you\n")
@@ -246,7 +266,7 @@ def test_the_questions_are_listed(terminal: Terminal, court: Court) -> None:
     head, *lines = [" ".join(line.split()) for line in terminal("approvals", "list").out.splitlines()]
     assert head == "NAME GATE RISK OUTCOME LACKS LEFT SUBJECT"
     (line,) = [line for line in lines if line.startswith(f"{name} ")]
-    assert line.startswith(f"{name} Merge High Pending 2 of 2 approvals by people with the verb approve 2")
+    assert line.startswith(f"{name} Merge High Pending 2 approvals by people with the verb approve 2")
     assert not any(line.startswith(closed) for line in lines)
     assert f"{closed} " in terminal("approvals", "list", "--all").out
     listed = {entry["metadata"]["name"]: entry for entry in terminal("approvals", "list", "-o", "json").json["items"]}

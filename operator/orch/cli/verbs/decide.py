@@ -24,7 +24,7 @@ def add(app: typer.Typer) -> None:
         output: Output = None,
         watch: Watch = False,
     ) -> int:
-        """What waits for me: open approvals that I may decide, by my rights, and have not decided."""
+        """What waits for me: open approvals that I may decide, by my rights and by their rules, and have not decided."""
         from orch.cli import inbox as verb
 
         return verb.approvals(place, verb.Wish(True, False, selector, all_namespaces, output, watch))
@@ -37,7 +37,7 @@ def add(app: typer.Typer) -> None:
     def approve(place: Place, names: Questions, comment: _Comment = None, yes: Yes = False) -> int:
         """Show what is asked, ask whether to go on, and approve it as yourself; needs the verb approve.
 
-        Your user name and the digest of what you were shown are sent along. What moved meanwhile is refused.
+        Your user name, your groups and the digest of what you were shown are sent along. What moved meanwhile is refused.
         """
         from orch.api.v1alpha1 import Verdict
         from orch.cli import deciding
