@@ -37,6 +37,7 @@ class FakeGit:
         self.empty: set[str] = set()
         """Trees that are the base's."""
         self.imported: list[str] = []
+        self.bundled: list[tuple[str, ...]] = []
 
     async def fetch(self, remote: Remote, branch: str) -> str:
         return there(self.branches.get(branch), f"branch {branch}")
@@ -45,6 +46,7 @@ class FakeGit:
         return self.branches.get(branch)
 
     async def bundle(self, remote: Remote, shas: Sequence[str]) -> Path:
+        self.bundled.append(tuple(shas))
         return Path("/nowhere") / "-".join(shas)
 
     async def import_bundle(self, remote: Remote, bundle: Path, *, sha: str) -> None:

@@ -8,8 +8,9 @@ from orch.errors import PolicyDenied
 from orch.policy.text import one_line
 from orch.stages.base import learnt, pin_base
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
+from orch.stages.inputs import Order
 from orch.stages.reports import refuse
-from orch.stages.work import Order, perform
+from orch.stages.work import perform
 
 
 async def analyse(ctx: RunContext) -> Outcome:

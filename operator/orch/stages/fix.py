@@ -16,9 +16,10 @@ from orch.policy.text import one_line
 from orch.stages.base import branch
 from orch.stages.contract import Again, Outcome, RunContext, Waiting
 from orch.stages.implement import is_change
+from orch.stages.inputs import Order, read_input
 from orch.stages.plan import plan_text
 from orch.stages.reports import is_parked
-from orch.stages.work import Order, perform, read_input, steps_of
+from orch.stages.work import perform, steps_of
 
 _OUTDATED = "Outdated"
 _COUNTERS = {StepStage.CHECKS: "checks_fix", StepStage.REVIEW: "review_fix", StepStage.CONFLICT: "conflict_fix"}

@@ -20,7 +20,8 @@ from orch.stages.base import branch, pin_base
 from orch.stages.contract import Done, Outcome, RunContext
 from orch.stages.documents import keep
 from orch.stages.implement import latest_change
-from orch.stages.work import read_input, read_report
+from orch.stages.inputs import read_input
+from orch.stages.work import read_report
 
 BUNDLE_LIMIT: Final = 300_000_000
 

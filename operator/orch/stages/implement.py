@@ -7,9 +7,10 @@ from orch.api.work import Feedback, StepOutcome, StepReport, StepStage
 from orch.policy.text import cut, plain
 from orch.stages.base import learnt, pin_base, replans
 from orch.stages.contract import NOW, Again, Done, Outcome, RunContext, Waiting
+from orch.stages.inputs import Order
 from orch.stages.plan import plan_text
 from orch.stages.reports import refuse
-from orch.stages.work import Order, perform, read_report, steps_of
+from orch.stages.work import perform, read_report, steps_of
 
 CHANGING = (StepStage.IMPLEMENT, StepStage.CHECKS, StepStage.REVIEW, StepStage.CONFLICT)
 """Kinds of steps whose result is a change of the tree."""

@@ -20,8 +20,8 @@ from orch.stages.claim import BODY_LIMIT
 from orch.stages.content import HOLD, POLL, await_label, labelled_since
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import find_effect
+from orch.stages.inputs import issue_text
 from orch.stages.merge import adopt_merge
-from orch.stages.work import issue_text
 
 _NOT_OURS: Final = (OrchestratedRepoReason.REPOSITORY_CHANGED, OrchestratedRepoReason.REPOSITORY_ARCHIVED)
 

@@ -16,8 +16,9 @@ from orch.stages.base import learnt, pin_base, replans
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
 from orch.stages.documents import keep
 from orch.stages.gates import Question, ask
+from orch.stages.inputs import INPUT_LIMIT, Order
 from orch.stages.reports import refuse
-from orch.stages.work import INPUT_LIMIT, Order, perform, read_report, steps_of
+from orch.stages.work import perform, read_report, steps_of
 
 _MOST_FILES: Final = 50
 

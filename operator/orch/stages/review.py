@@ -13,7 +13,8 @@ from orch.stages.base import branch
 from orch.stages.checks import pace
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
 from orch.stages.fix import fix
-from orch.stages.work import read_input, steps_of
+from orch.stages.inputs import read_input
+from orch.stages.work import steps_of
 
 
 async def review(ctx: RunContext) -> Outcome:

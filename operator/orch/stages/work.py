@@ -7,7 +7,6 @@ is gone is `Lost`: the next number, no attempt consumed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -15,17 +14,17 @@ from typing import Final
 from pydantic import ValidationError
 
 from orch.api.v1alpha1 import IssueRun, Step, StepState
-from orch.api.work import Commands, Feedback, IssueText, Limits, ModelChoice, StepInput, StepReport, StepStage
+from orch.api.work import StepReport, StepStage
 from orch.errors import NotFound, Terminal, Transient
 from orch.policy.text import one_line
 from orch.ports import StepState as RunnerState
 from orch.ports import StepStatus
 from orch.stages.contract import RunContext, Waiting
+from orch.stages.inputs import Order, make_input, read_input
 from orch.stages.limits import budget_limit
 from orch.stages.reports import interrupted, parked
 
 REPORT_LIMIT: Final = 4_000_000
-INPUT_LIMIT: Final = 8_000_000
 STEP_FAILED: Final = "StepFailed"
 _KEPT: Final = 20
 _MOST_LOST: Final = 5
@@ -33,28 +32,9 @@ _MARGIN: Final = timedelta(minutes=2)
 """A ticket and a kill outlive the step's own limit by this much, so that it can still hand in its report."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a stage wants done, on which commits."""
-
-    stage: StepStage
-    head_sha: str
-    base_sha: str
-    timeout: timedelta
-    merge_sha: str | None = None
-    analysis: str = ""
-    plan: str = ""
-    feedback: tuple[Feedback, ...] = ()
-
-
 def steps_of(run: IssueRun, stage: StepStage) -> list[Step]:
     """The run's steps of one kind, oldest first."""
     return [step for step in run.status.steps if f"-{stage.lower()}-" in step.name]
-
-
-def step_name(run: IssueRun, stage: StepStage, number: int) -> str:
-    """`<run>-<stage>-<n>`: deterministic, so that a start that was repeated finds the first."""
-    return f"{run.metadata.name}-{stage.lower()}-{number}"
 
 
 async def perform(ctx: RunContext, order: Order) -> StepReport | Waiting:
@@ -84,18 +64,13 @@ async def read_report(ctx: RunContext, step: Step) -> StepReport:
         raise Terminal("ReportUnreadable", f"step {step.name} gave back a report that breaks the contract") from err
 
 
-async def read_input(ctx: RunContext, step: Step) -> StepInput:
-    """What the step was given."""
-    return StepInput.model_validate_json(await ctx.artifacts.get(step.input_digest or "", limit=INPUT_LIMIT))
-
-
 def _number(step: Step | None) -> int:
     return int(step.name.rsplit("-", 1)[1]) if step else 0
 
 
 async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | None = None) -> Waiting:
     try:
-        work = await read_input(ctx, known) if known is not None else await _input(ctx, order, number)
+        work = await read_input(ctx, known) if known is not None else await make_input(ctx, order, number)
     except NotFound:
         if known is None:
             raise
@@ -180,57 +155,3 @@ async def record_usage(ctx: RunContext, step: Step | None = None) -> None:
 
 def _printed(stage: StepStage) -> str:
     return {"Checks": "Checks", "Review": "Review", "Conflict": "Merge"}.get(stage.value, stage.value)
-
-
-async def _input(ctx: RunContext, order: Order, number: int) -> StepInput:
-    shas = [sha for sha in (order.base_sha, order.head_sha, order.merge_sha) if sha]
-    bundle = await ctx.git.bundle(ctx.remote, list(dict.fromkeys(shas)))
-    try:
-        digest = await ctx.artifacts.put_file(bundle)
-    finally:
-        bundle.unlink(missing_ok=True)
-    pipeline = ctx.repo.spec.pipeline
-    return StepInput(
-        name=step_name(ctx.run, order.stage, number),
-        identity=ctx.run.status.identity or "",
-        stage=order.stage,
-        number=number,
-        issue=await issue_text(ctx),
-        bundle=digest,
-        base_sha=order.base_sha,
-        head_sha=order.head_sha,
-        merge_sha=order.merge_sha,
-        acceptance_required=ctx.repo.spec.issues.require_acceptance_criteria,
-        analysis=order.analysis,
-        plan=order.plan,
-        feedback=order.feedback,
-        commands=Commands(
-            working_directory=pipeline.working_directory or ".",
-            setup=tuple(pipeline.setup or ()),
-            lint=tuple(pipeline.lint or ()),
-            test=tuple(pipeline.test or ()),
-            env={entry.name: entry.value for entry in pipeline.env or ()},
-            test_timeout_seconds=pipeline.timeouts.test.total_seconds(),
-        ),
-        limits=Limits(seconds=order.timeout.total_seconds(), test_fix=pipeline.attempts.test_fix),
-        model=_model(ctx, order.stage),
-    )
-
-
-def _model(ctx: RunContext, stage: StepStage) -> ModelChoice:
-    spec = ctx.repo.spec.model
-    override = next((entry for entry in spec.overrides or () if entry.stage == stage.value), None)
-    asked = ctx.run.spec.overrides.model_name if ctx.run.spec.overrides else None
-    return ModelChoice(
-        name=asked or (override and override.name) or spec.name or ctx.default_model,
-        max_output_tokens=(override and override.max_output_tokens) or spec.max_output_tokens,
-        temperature=spec.temperature,
-    )
-
-
-async def issue_text(ctx: RunContext) -> IssueText:
-    """The snapshot that the claim took: what was trusted then, whatever the issue says now."""
-    digest = ctx.run.status.issue.content_digest if ctx.run.status.issue else None
-    if digest is None:
-        raise Terminal("SnapshotMissing", "the run has no snapshot of its issue")
-    return IssueText.model_validate_json(await ctx.artifacts.get(digest, limit=INPUT_LIMIT))

@@ -18,6 +18,7 @@ from orch.stages import Again, Done, Waiting
 from orch.stages.analyse import analyse
 from orch.stages.guard import guard
 from orch.stages.implement import implement
+from orch.stages.inputs import read_input
 from orch.stages.plan import plan
 from orch.stages.work import forsake, read_report
 
@@ -292,3 +293,23 @@ async def test_the_steps_of_an_operator_that_is_too_old_are_given_up() -> None:
         (StepState.SUCCEEDED, "Done"),
     ]
     assert world.run.status.attempts.implement == 1
+
+
+async def test_a_bundle_is_made_once_for_steps_on_the_same_commits() -> None:
+    world = await at(implement)
+    await world.play(implement)
+    given = [await read_input(world.context(), step) for step in world.run.status.steps]
+    assert [step.stage for step in given] == ["Analyse", "Plan", "Implement"]
+    assert len({step.bundle for step in given}) == 1
+    assert len(world.git.bundled) == 1
+
+
+async def test_a_bundle_is_made_anew_when_the_step_before_failed_or_its_input_is_gone() -> None:
+    world = await at(plan)
+    analysed = world.run.status.steps[-1]
+    world.artifacts.lost.add(analysed.input_digest or "")
+    await world.play(plan)
+    assert len(world.git.bundled) == 2
+    world.run.status.steps[-1].state = StepState.FAILED
+    await world.play(plan)
+    assert len(world.git.bundled) == 3
