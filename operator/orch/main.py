@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -32,6 +30,7 @@ from orch.reconcilers.admission import Admission
 from orch.reconcilers.approval import ApprovalReconciler
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.counting import Counting
+from orch.reconcilers.finished_steps import FinishedSteps
 from orch.reconcilers.index import BY_REPO, RunIndex
 from orch.reconcilers.issuerun import IssueRunReconciler
 from orch.reconcilers.orchestratedrepo import OrchestratedRepoReconciler
@@ -49,11 +48,10 @@ from orch.reconcilers.projections import (
 )
 from orch.reconcilers.repository_claim import RepositoryClaims, rivals
 from orch.reconcilers.slots import AssumedSlots, next_in_line
+from orch.reconcilers.wakes import questions_of_run, repo_of_run, run_of_approval, runs_of_repo
 from orch.runtime.audit import record, setup_logging
-from orch.runtime.cache import Change
 from orch.runtime.controller import Controller
 from orch.runtime.manager import Manager, Times, exit_at_once
-from orch.runtime.reconcile import Key
 from orch.runtime.source import Source
 from orch.settings import Settings
 
@@ -111,7 +109,7 @@ async def run(settings: Settings, connect_world: Connect | None = None) -> None:
         adapters = (connect_world or real_world)(settings, lambda: _check_lease(lease))
         manager, steps = build(settings, kube.fenced(lambda: lease.remaining() > 0), lease, adapters)
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(steps.run(manager))]
+            beside = [group.create_task(steps.run())]
             if settings.ready_file is not None:
                 beside.append(group.create_task(_tell_address(manager, settings)))
             await manager.run(stop)
@@ -174,7 +172,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
                 admission=admission,
             ),
             repo_source,
-            wakes={run_source: _repo_of_run, repo_source: lambda change: rivals(repo_source.cache, change)},
+            wakes={run_source: repo_of_run, repo_source: lambda change: rivals(repo_source.cache, change)},
             workers=settings.workers,
             only_changes=True,
         ),
@@ -183,8 +181,8 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
             run_source,
             wakes={
                 run_source: lambda change: next_in_line(index, change),
-                approval_source: _run_of_approval,
-                repo_source: lambda change: _runs_of_repo(index, change),
+                approval_source: run_of_approval,
+                repo_source: lambda change: runs_of_repo(index, change),
             },
             workers=settings.workers,
             only_changes=True,
@@ -192,7 +190,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
         Controller(
             ApprovalReconciler(approvals=approvals, runs=runs, counting=counting, clock=_clock),
             approval_source,
-            wakes={run_source: lambda change: _questions_of_run(approval_source, change)},
+            wakes={run_source: lambda change: questions_of_run(approval_source.cache, change)},
             only_changes=True,
         ),
     ]
@@ -206,34 +204,10 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
         times=Times(resync=settings.resync.total_seconds()),
         probes=(settings.health_host, settings.health_port),
     )
-    return manager, FinishedSteps(settings.data_dir / "steps", index)
-
-
-class FinishedSteps:
-    """Wakes a run as soon as its work step has ended: a look at the folders of running steps, five times a second.
-
-    The runs look by themselves too, every half minute; this only spares them the wait.
-    """
-
-    def __init__(self, folder: Path, index: RunIndex) -> None:
-        self._folder, self._index = folder, index
-        self._told: set[str] = set()
-
-    async def run(self, manager: Manager) -> None:
-        """Until it is cancelled."""
-        while True:
-            for name in await asyncio.to_thread(self._ended):
-                for run in self._index.all():
-                    if name.startswith(f"{run.name}-"):
-                        manager.poke(IssueRun.PLURAL, run.namespace, run.name)
-            await asyncio.sleep(0.2)
-
-    def _ended(self) -> list[str]:
-        """Names of steps that have a result since the last look."""
-        ended = {path.parent.name for path in self._folder.glob("[!.]*/result.json")}
-        fresh = ended - self._told
-        self._told = ended
-        return sorted(fresh)
+    steps = FinishedSteps(
+        settings.data_dir / "steps", index, lambda namespace, name: manager.poke(IssueRun.PLURAL, namespace, name)
+    )
+    return manager, steps
 
 
 def _contexts(
@@ -276,32 +250,3 @@ def _check_lease(lease: Lease | None) -> None:
 
 def _audit(event: str, fields: Mapping[str, object]) -> None:
     record(event, **fields)
-
-
-def _repo_of_run(change: Change[RunProjection]) -> list[Key]:
-    """A repository counts its runs, so it is woken when a figure of one changes, not at every write."""
-    old, new = change.old, change.new
-    run = new or old
-    if run is None or (old is not None and new is not None and _figures(old) == _figures(new)):
-        return []
-    return [Key(run.namespace, run.repo)]
-
-
-def _figures(run: RunProjection) -> tuple[Any, ...]:
-    return run.started, run.has_pull, run.finished, run.waiting
-
-
-def _run_of_approval(change: Change[ApprovalProjection]) -> list[Key]:
-    approval = change.new or change.old
-    return [Key(change.key.namespace, approval.run)] if approval is not None else []
-
-
-def _questions_of_run(approvals: Source[ApprovalProjection], change: Change[RunProjection]) -> list[Key]:
-    """A run went on, or ended: its open questions may be about something that has moved."""
-    found = approvals.cache.indexed(BY_RUN, f"{change.key.namespace}/{change.key.name}")
-    return [Key(approval.namespace, approval.name) for approval in found if approval.is_open]
-
-
-def _runs_of_repo(index: RunIndex, change: Change[RepoProjection]) -> list[Key]:
-    """A changed policy, a suspension, a credential that works again: every run looks again."""
-    return [Key(run.namespace, run.name) for run in index.named(change.key.namespace, change.key.name)]
