@@ -52,7 +52,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 NOTES = {
     "cli-start": "median of 20 starts, each a process. Verbs on a cluster load the Kubernetes client and the API's models besides",
     "one-run": "one issue of the demo's project, label to merge, policy Autonomous. What holds its own seconds back: the project's "
-    "lint and tests, which the sandbox runs before and after the change (about 2 s), and up to 1 s until the next look at the checks",
+    "lint and tests, which the sandbox runs before and after the change (about 2 s), and up to 2 s until the next look at the checks",
     "stress-50": "50 issues in 5 repositories at once, with right, wrong-then-right and never-right models. Writes hold Events and "
     "documents too; a run that waits for its turn on two cores retries and writes more than one alone",
     "limits": "200 repositories on one token, polled each minute, 20 of them with an issue that is labelled within one minute; "

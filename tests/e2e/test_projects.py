@@ -81,7 +81,11 @@ def test_costs_little_quota(runs: dict[str, Run], name: str) -> None:
         for entry in entries
         if labelled < entry["seq"] <= merged["seq"] and entry["status"] != 304
     ]
-    assert len(counted) <= _QUOTA[name], f"{len(counted)} requests: {counted}"
+    # how often the repository is polled meanwhile is the machine's doing, not the run's: one look counts
+    polls = {f"GET {prefix}", f"GET {prefix}/issues"}
+    looks = [request for request in counted if request in polls]
+    cost = len(counted) - len(looks) + len(set(looks))
+    assert cost <= _QUOTA[name], f"{cost} requests: {counted}"
 
 
 def _clone(desk: Desk, project: Project, folder: Path) -> Path:

@@ -64,3 +64,12 @@ class FakeSlots:
 
     def admit(self, run: IssueRun, repo: OrchestratedRepo) -> str | None:
         return self.full
+
+
+class Enforced:
+    """Whether admission protects decisions, as a test says: `orch.reconcilers.counting.Enforcement`."""
+
+    is_on = True
+
+    async def enforced(self, namespace: str) -> bool:
+        return self.is_on

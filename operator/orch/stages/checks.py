@@ -20,7 +20,7 @@ from orch.stages.fix import fix, starts
 
 GRACE: Final = timedelta(minutes=2)
 """Checks may need this long to appear after a push."""
-SOONEST: Final = timedelta(seconds=1)
+SOONEST: Final = timedelta(seconds=2)
 LATEST: Final = timedelta(minutes=1)
 
 _REASONS: Final = {

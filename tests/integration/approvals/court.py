@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.builders import a_repo, a_run, an_approval, digest, sha
 from tests.cluster import Kubectl
+from tests.fakes.cluster import Enforced
 
 from orch.api.effective import policy_digest
 from orch.api.v1alpha1 import (
@@ -34,22 +35,13 @@ from orch.runtime.reconcile import Key, Result
 RBAC = "rbac.authorization.k8s.io"
 
 
-class Admission:
-    """Says what the test wants of the self-test of the admission policies."""
-
-    is_on = True
-
-    async def enforced(self, namespace: str) -> bool:
-        return self.is_on
-
-
 class Court:
     """The objects on the real server, and the reconciler around them."""
 
     def __init__(self, kube: Kube, kubectl: Kubectl, namespace: str, began: datetime) -> None:
         self.kubectl, self.namespace, self.now = kubectl, namespace, began
         self.approvals, self.runs = Store(kube, Approval), Store(kube, IssueRun)
-        self.repos, self.admission = Store(kube, OrchestratedRepo), Admission()
+        self.repos, self.admission = Store(kube, OrchestratedRepo), Enforced()
         self.counting = Counting(
             kube, self.repos, enforcement=self.admission, operator_namespace=namespace, clock=lambda: self.now
         )

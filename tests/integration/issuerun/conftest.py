@@ -9,7 +9,7 @@ import pytest
 from tests.builders import a_repo, a_run
 from tests.cluster import Cluster, Kubectl, control_plane, kubeconfig, kubectl, namespace
 from tests.fakes.acts import Acts, FakeClock
-from tests.fakes.cluster import FakeSlots
+from tests.fakes.cluster import Enforced, FakeSlots
 from tests.fakes.forge import FakeForge
 from tests.fakes.git import FakeGit
 from tests.fakes.work import FakeArtifacts, FakeMeter, FakeRunner
@@ -19,6 +19,7 @@ from orch.kube.client import Kube, connect
 from orch.kube.store import Store
 from orch.ports import Forge
 from orch.reconcilers.context import Contexts
+from orch.reconcilers.counting import Counting
 from orch.reconcilers.issuerun import IssueRunReconciler
 from orch.runtime.reconcile import Key, Result
 
@@ -62,6 +63,7 @@ class Desk:
             runner=self.runner,
             artifacts=self.artifacts,
             meter=FakeMeter(),
+            counting=Counting(kube, self.repos, enforcement=Enforced(), operator_namespace=namespace, clock=self.clock),
             slots=FakeSlots(),
             clock=self.clock,
             fence=lambda: None,

@@ -73,6 +73,7 @@ class Desk:
             runner=unused,
             artifacts=unused,
             meter=unused,
+            counting=unused,
             slots=unused,
             clock=lambda: datetime.now(UTC) + self.ahead,
             fence=unused,

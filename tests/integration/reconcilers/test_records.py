@@ -1,6 +1,7 @@
 """What a run keeps in the cluster beside itself, on a real API server: kept once, whatever was cut short before."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from tests.builders import a_run
@@ -10,6 +11,9 @@ from orch.api.v1alpha1 import IssueRun
 from orch.kube.client import Kube, connect
 from orch.kube.secrets import read_configmap
 from orch.reconcilers.records import ClusterRecords
+
+NOBODY_COUNTS: Any = None
+"""No approval is looked at here."""
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def run(namespace: str) -> IssueRun:
 
 
 async def test_a_document_is_kept_once(kube: Kube, namespace: str, run: IssueRun) -> None:
-    records = ClusterRecords(kube, namespace)
+    records = ClusterRecords(kube, namespace, NOBODY_COUNTS)
     name = await records.keep_document(run, "diff-fix-1", {"change.diff": "+1"})
     assert name == f"{run.metadata.name}-diff-fix-1"
     assert await records.keep_document(run, "diff-fix-1", {"change.diff": "+1"}) == name
@@ -35,7 +39,7 @@ async def test_a_document_is_kept_once(kube: Kube, namespace: str, run: IssueRun
 async def test_a_look_that_was_cut_short_does_not_stand_in_the_way_of_the_next(
     kube: Kube, namespace: str, run: IssueRun
 ) -> None:
-    records = ClusterRecords(kube, namespace)
+    records = ClusterRecords(kube, namespace, NOBODY_COUNTS)
     first = await records.keep_document(run, "diff-fix-1", {"change.diff": "against the old base"})
     again = [await records.keep_document(run, "diff-fix-1", {"change.diff": "against the new base"}) for _ in range(2)]
     assert again[0] == again[1] != first
