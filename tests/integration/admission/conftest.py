@@ -4,14 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.cluster import Cluster
-from tests.integration.admission.office import Office
+from tests.integration.admission.office import Office, opened
 
 
 @pytest.fixture(scope="module")
 def office(control_plane: Cluster) -> Iterator[Office]:
-    opened = Office(control_plane)
-    try:
-        opened.open()
-        yield opened
-    finally:
-        opened.close()
+    with opened(control_plane) as office:
+        yield office

@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -192,3 +194,14 @@ class Office:
     def named(self, policy: str = APPROVALS) -> str:
         """A policy's name in this office."""
         return self.installation.name(policy)
+
+
+@contextmanager
+def opened(cluster: Cluster) -> Iterator[Office]:
+    """An installation of one's own, taken away afterwards, also when opening it failed half-way."""
+    office = Office(cluster)
+    try:
+        office.open()
+        yield office
+    finally:
+        office.close()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.cluster import Cluster
-from tests.integration.admission.office import ALICE, Office
+from tests.integration.admission.office import ALICE, Office, opened
 
 from orch.api.manifests import admission_policies
 from orch.api.manifests.policies import APPROVALS, POLICY, STATUS
@@ -28,12 +28,8 @@ _APPLY = "apply manifests/admission.yaml of this release (`orch manifests` rende
 
 @pytest.fixture
 def office(control_plane: Cluster) -> Iterator[Office]:
-    opened = Office(control_plane)
-    try:
-        opened.open()
-        yield opened
-    finally:
-        opened.close()
+    with opened(control_plane) as office:
+        yield office
 
 
 @pytest.fixture

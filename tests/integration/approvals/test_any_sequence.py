@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from kubernetes.aio.client import ApiClient
 from tests.cluster import Cluster
-from tests.integration.admission.office import Office
+from tests.integration.admission.office import Office, opened
 from tests.integration.approvals.scene import PEOPLE, VOTERS, Books, Joined, Scene
 
 from orch.kube.client import connect
@@ -127,12 +127,8 @@ class AnySequence(RuleBasedStateMachine):
 @pytest.fixture(scope="module")
 def office(control_plane: Cluster) -> Iterator[Office]:
     """The admission policies, as users install them."""
-    opened = Office(control_plane)
-    try:
-        opened.open()
-        yield opened
-    finally:
-        opened.close()
+    with opened(control_plane) as office:
+        yield office
 
 
 @pytest.fixture

@@ -7,19 +7,15 @@ from pathlib import Path
 
 import pytest
 from tests.cluster import Cluster, Kubectl
-from tests.integration.admission.office import ALICE, Office
+from tests.integration.admission.office import ALICE, Office, opened
 from tests.integration.cli.conftest import Terminal
 
 
 @pytest.fixture(scope="module")
 def office(control_plane: Cluster) -> Iterator[Office]:
     """An installation of this module's own; alice may approve."""
-    opened = Office(control_plane)
-    try:
-        opened.open()
-        yield opened
-    finally:
-        opened.close()
+    with opened(control_plane) as office:
+        yield office
 
 
 @pytest.fixture
