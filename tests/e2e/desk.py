@@ -219,9 +219,10 @@ class Run:
         return [pull for pull in found if pull["head"]["ref"].startswith(f"orch/issue-{self.number}-")]
 
     def merges(self) -> list[dict[str, Any]]:
-        """The requests that merged its pull request."""
+        """The requests that merged its pull request, whether or not their answer found anybody."""
         paths = {f"/repos/{self.repository}/pulls/{pull['number']}/merge" for pull in self.pulls()}
-        return [entry for entry in self.desk.journal(method="PUT") if entry["path"] in paths and entry["status"] == 200]
+        merged = self.desk.journal(method="PUT")
+        return [entry for entry in merged if entry["path"] in paths and entry["acted_status"] == 200]
 
     def pushes(self) -> list[dict[str, Any]]:
         """orch's pushes to the repository so far, of all its runs."""

@@ -25,7 +25,7 @@ def test_all_of_our_resources_are_served(kubectl: Kubectl) -> None:
     ours = [yaml.safe_load(path.read_text())["metadata"]["name"] for path in CRDS.glob("*.yaml")]
     served = kubectl("api-resources", "--api-group=orch.dev", "-o", "name").stdout.split()
     assert ours
-    assert sorted(served) == sorted(ours)
+    assert set(ours) <= set(served)  # other tests bring kinds of their own to this server
 
 
 async def test_a_namespace_is_there_for_clients(api: client.ApiClient, namespace: str) -> None:

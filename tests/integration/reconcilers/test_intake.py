@@ -64,6 +64,7 @@ class Desk:
         self.now = datetime.now(UTC)
         self.lists: list[str] = []
         self.host = Host(permissions={"alice": Permission.WRITE, "bob": Permission.TRIAGE})
+        self.uid: str | None = None
         self.repo = self.a_repo(namespace)
         self.intake = Intake(self.runs, RunIndex(self.source.cache), lambda: self.now, lambda _event, _fields: None)
         asked = self.runs.objects.pages
@@ -78,7 +79,7 @@ class Desk:
         spec = OrchestratedRepoSpec(
             repository="acme/web", credentials_ref=LocalRef(name="s"), concurrency=ConcurrencySpec(**concurrency)
         )
-        meta = ObjectMeta(name="web", namespace=namespace, uid="0000-1", generation=1)
+        meta = ObjectMeta(name="web", namespace=namespace, uid=self.uid, generation=1)
         return OrchestratedRepo(metadata=meta, spec=spec)
 
     async def take(self) -> list[RefusedIssue]:
@@ -98,7 +99,11 @@ class Desk:
 @pytest.fixture
 async def desk(control_plane: Cluster, namespace: str) -> AsyncIterator[Desk]:
     async with await connect(control_plane.kubeconfig) as kube:
-        yield Desk(kube, namespace)
+        desk = Desk(kube, namespace)
+        # what has an owner that is not there is garbage
+        desk.repo = await Store(kube, OrchestratedRepo).create(desk.repo)
+        desk.uid = desk.repo.metadata.uid
+        yield desk
 
 
 async def test_a_trusted_label_makes_one_run(desk: Desk) -> None:

@@ -7,9 +7,10 @@ import pytest
 from tests.builders import a_run
 from tests.cluster import Cluster
 
-from orch.api.v1alpha1 import IssueRun
+from orch.api.v1alpha1 import IssueRun, ObjectMeta
 from orch.kube.client import Kube, connect
 from orch.kube.secrets import read_configmap
+from orch.kube.store import Store
 from orch.reconcilers.records import ClusterRecords
 
 NOBODY_COUNTS: Any = None
@@ -23,10 +24,11 @@ async def kube(control_plane: Cluster) -> AsyncIterator[Kube]:
 
 
 @pytest.fixture
-def run(namespace: str) -> IssueRun:
+async def run(kube: Kube, namespace: str) -> IssueRun:
+    """A run that is there: what has an owner that is not is garbage."""
     made = a_run()
-    made.metadata.namespace = namespace
-    return made
+    made.metadata = ObjectMeta(name=made.metadata.name, namespace=namespace)
+    return await Store(kube, IssueRun).create(made)
 
 
 async def test_a_document_is_kept_once(kube: Kube, namespace: str, run: IssueRun) -> None:

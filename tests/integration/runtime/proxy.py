@@ -17,7 +17,8 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: clo
 
 
 class Proxy:
-    """Plain HTTP towards us, TLS towards the server. `requests` holds the first lines of what went through."""
+    """Plain HTTP towards us, TLS towards the server. `requests` holds the first lines of what went through, `done` of what
+    the server carried out."""
 
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
@@ -36,6 +37,7 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self.expired = 0
         self.requests: list[str] = []
+        self.done: list[str] = []
 
     @contextlib.asynccontextmanager
     async def open(self, folder: Path) -> AsyncIterator[Path]:
@@ -83,15 +85,22 @@ class Proxy:
         host, port = self._upstream.hostname, self._upstream.port
         up_reader, up_writer = await asyncio.open_connection(host, port, ssl=self._tls)
         self._writers |= {writer, up_writer}
+        last = [""]  # of this connection, which carries one request at a time
         await asyncio.gather(
-            self._pump(reader, up_writer, back=writer), self._pump(up_reader, writer), return_exceptions=True
+            self._pump(reader, up_writer, last, back=writer),
+            self._pump(up_reader, writer, last),
+            return_exceptions=True,
         )
         self._writers -= {writer, up_writer}
         for end in (writer, up_writer):
             end.close()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter | None = None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        last: list[str],
+        back: asyncio.StreamWriter | None = None,
     ) -> None:
         try:
             while chunk := await reader.read(65536):
@@ -99,12 +108,15 @@ class Proxy:
                 if back is not None:
                     line = chunk.split(b"\r\n", 1)[0].decode("latin-1")
                     if line.endswith("HTTP/1.1"):
-                        self.requests.append(line.removesuffix(" HTTP/1.1"))
+                        last[0] = line.removesuffix(" HTTP/1.1")
+                        self.requests.append(last[0])
                     if self._expiring and "resourceVersion=" in line and "watch=true" in line:
                         self.expired += 1
                         back.write(_ANSWER % (len(_EXPIRED), _EXPIRED))
                         await back.drain()
                         return
+                elif chunk.startswith(b"HTTP/1.1 2"):
+                    self.done.append(last[0])
                 writer.write(chunk)
                 await writer.drain()
         finally:
