@@ -50,8 +50,6 @@ ACTS: Final[Mapping[str, Act]] = {
     "edit-comment": _FORGE,
     "add-labels": _FORGE,
     "open-pull": _FORGE,
-    "close-pull": _FORGE,
-    "update-branch": _FORGE,
     "merge": _FORGE,
     "delete-branch": _FORGE,
     "push": Act("adapters/git.py"),

@@ -159,7 +159,8 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
     counting = Counting(
         kube, repos, enforcement=admission, operator_namespace=settings.operator_namespace, clock=_clock
     )
-    contexts = _contexts(settings, kube, runs, index, lease, adapters, counting)
+    recorder = Recorder(kube)
+    contexts = _contexts(settings, kube, recorder, runs, index, lease, adapters, counting)
     expected = schema_hashes()
     controllers = [
         Controller(
@@ -199,7 +200,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
         controllers,
         lease=lease,
         namespaces=settings.namespaces or None,
-        recorder=Recorder(kube),
+        recorder=recorder,
         preflight=lambda: crd_problems(kube, expected, annotation=HASH_ANNOTATION),
         times=Times(resync=settings.resync.total_seconds()),
         probes=(settings.health_host, settings.health_port),
@@ -213,6 +214,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
 def _contexts(
     settings: Settings,
     kube: Kube,
+    recorder: Recorder,
     runs: Store[IssueRun],
     index: RunIndex,
     lease: Lease | None,
@@ -221,6 +223,7 @@ def _contexts(
 ) -> Contexts:
     return Contexts(
         kube=kube,
+        recorder=recorder,
         runs=runs,
         forges=adapters.forges,
         git=adapters.git,

@@ -16,9 +16,6 @@ from tests.e2e.lots import Lot, make
 from orch.failpoints import ACTS, points
 
 _OFF_THE_WAY = {
-    "close-pull": "no stage closes a pull request",
-    "update-branch": "branches are brought up to date in our own mirror",
-    "create events.events.k8s.io": "said only when a reconcile raises",
     "patch orchestratedrepos.orch.dev": "the finalizer, before a repository's first run and after its last",
     "delete issueruns.orch.dev": "when their repository is deleted",
     "delete leases.coordination.k8s.io": "when a repository is deleted",

@@ -154,9 +154,6 @@ class FakeForge:
     async def branch_rules(self, branch: str) -> BranchRules:
         return self.rules
 
-    async def update_branch(self, number: int, *, expected_head: str) -> None:
-        raise NotImplementedError("the base is merged in the mirror")
-
     async def merge(self, number: int, *, sha: str, method: str, title: str, message: str) -> str:
         def act() -> str:
             pull = next(pull for pull in self.pulls if pull.number == number)
@@ -165,9 +162,6 @@ class FakeForge:
             return self.set_pull(number, state="merged", merge_sha=merged_as(sha), head_sha=sha).merge_sha or ""
 
         return self._acts.do("merge", act)
-
-    async def close_pull(self, number: int) -> None:
-        self._acts.do("close_pull", lambda: self.set_pull(number, state="closed"))
 
     async def delete_branch(self, branch: str) -> None:
         self._acts.do("delete_branch", lambda: self.branches.pop(branch, None))

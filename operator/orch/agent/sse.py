@@ -54,12 +54,6 @@ class Answer:
     def calls(self) -> list[dict[str, Any]]:
         return [block for block in self.content if block["type"] == "tool_use"]
 
-    @property
-    def prompt_tokens(self) -> int:
-        """All tokens of the request, however they were billed."""
-        names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-        return sum(self.usage.get(name, 0) for name in names)
-
 
 def read_answer(lines: Iterable[str], *, limit: int) -> Answer:
     """The answer in a stream of lines. Raises StreamBroken, StreamError, TooMuchOutput (beyond `limit` bytes)."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orch.errors import Terminal
 from orch.kube.resource import Resource
 
 
@@ -31,15 +30,3 @@ def is_controlled_by(document: Mapping[str, Any], uid: str) -> bool:
     """Whether the object's controller is the one with this uid. A name proves nothing: names are used again."""
     references = (document.get("metadata") or {}).get("ownerReferences") or []
     return any(ref.get("controller") and ref.get("uid") == uid for ref in references)
-
-
-def require_ours(document: Mapping[str, Any], uid: str) -> None:
-    """Raise Terminal unless the object that already has our child's name is controlled by `uid`."""
-    if is_controlled_by(document, uid):
-        return
-    kind, metadata = document.get("kind", "object"), document.get("metadata") or {}
-    raise Terminal(
-        "NameTaken",
-        f"{kind} {metadata.get('name')!r} in namespace {metadata.get('namespace')!r} exists and belongs to "
-        "somebody else: remove or rename it",
-    )

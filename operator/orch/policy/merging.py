@@ -18,13 +18,13 @@ from orch.ports import BranchRules, Checks, Pull, Review
 
 
 class Fix(StrEnum):
-    """What a work step, or the server, can do about a gate."""
+    """What a work step, or the mirror, can do about a gate."""
 
     CHECKS = "Checks"
     REVIEW = "Review"
     CONFLICT = "Conflict"
     UPDATE = "Update"
-    """Merge the base branch into ours (`Forge.update_branch`); no work step."""
+    """Merge the base branch into ours, in the mirror; no work step."""
 
 
 @dataclass(frozen=True)

@@ -97,11 +97,6 @@ class Secret:
         return f"Secret(kind={self.kind!r}, certain={self.certain})"
 
 
-def find_secrets(text: str, *, path: str = "") -> list[str]:
-    """The kinds of credentials in a text, sorted, certain and likely ones. `path` tells the kind of file."""
-    return sorted({secret.kind for secret in scan(text, path=path)})
-
-
 def redact(text: str) -> str:
     """The text with each credential replaced by «removed»; longest first, so that none hides in another."""
     for secret in sorted(set(scan(text)), key=lambda s: len(s.value), reverse=True):

@@ -11,6 +11,8 @@ from typing import Final
 from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
 from orch.kube.client import Kube
 from orch.kube.errors import Conflict, Unreadable
+from orch.kube.events import Recorder, Regarding
+from orch.kube.resource import Resource
 from orch.kube.secrets import read_secret
 from orch.kube.store import Store
 from orch.policy.fitting import fit
@@ -18,6 +20,7 @@ from orch.policy.identity import run_name
 from orch.policy.versions import is_forsaken
 from orch.ports import Artifacts, Clock, Forge, Forges, Git, Meter, Remote, WorkRunner
 from orch.reconcilers.counting import Counting
+from orch.reconcilers.news import news
 from orch.reconcilers.records import ClusterRecords
 from orch.stages.contract import RunContext, Slots
 from orch.stages.work import forsake
@@ -27,10 +30,13 @@ class RunWriter:
     """Writes a run's status, guarded by the version that was read; a stage may save several times on its way.
 
     Only what was decided upon counts: labels and annotations that somebody else wrote meanwhile are no conflict. Else a look
-    that takes longer than others leave between two writes would start anew for ever."""
+    that takes longer than others leave between two writes would start anew for ever.
 
-    def __init__(self, runs: Store[IssueRun], run: IssueRun) -> None:
+    What is new and written is told as Events."""
+
+    def __init__(self, runs: Store[IssueRun], run: IssueRun, recorder: Recorder) -> None:
         self._runs = runs
+        self._recorder = recorder
         self._run = run
         self._written = run.deep_copy()
         self.writes = 0
@@ -48,7 +54,15 @@ class RunWriter:
             return
         self.writes += 1
         self._run.metadata.resource_version = stored.metadata.resource_version
-        self._written = self._run.deep_copy()
+        before, self._written = self._written, self._run.deep_copy()
+        await self._tell(before)
+
+    async def _tell(self, before: IssueRun) -> None:
+        meta = self._run.metadata
+        about = Regarding(_RUNS, meta.namespace or "", meta.name, meta.uid or "")
+        for told in news(before, self._run):
+            say = self._recorder.warning if told.bad else self._recorder.normal
+            await say(about, told.reason, told.note)
 
     async def _catch_up(self) -> bool:
         """Take over the newest version if it differs in nothing that counts; whether it was so."""
@@ -58,6 +72,9 @@ class RunWriter:
             return False
         known.metadata.resource_version = now.metadata.resource_version
         return True
+
+
+_RUNS: Final = Resource.of(IssueRun)
 
 
 def _decided_upon(run: IssueRun) -> tuple[object, ...]:
@@ -73,6 +90,7 @@ class Contexts:
     """The process's adapters, from which every context is made."""
 
     kube: Kube
+    recorder: Recorder
     runs: Store[IssueRun]
     forges: Forges
     git: Git

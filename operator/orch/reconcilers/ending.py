@@ -76,7 +76,7 @@ async def tidy(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: O
 
 async def _end_deleted(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: OrchestratedRepo | None) -> bool:
     """End a run that is being deleted as a cancelled one; False when GitHub did not let us yet."""
-    writer = RunWriter(runs, run)
+    writer = RunWriter(runs, run, contexts.recorder)
     await _stop(contexts.runner, run, contexts.clock())  # whatever GitHub says, nothing of it goes on
     if repo is None:
         return True

@@ -67,7 +67,7 @@ class IssueRunReconciler:
         if run.status.completion_time is not None or run.metadata.deletion_timestamp is not None:
             return await tidy(self._runs, self._contexts, run, repo)
         run = await self._adopt(run, repo)
-        writer = RunWriter(self._runs, run)
+        writer = RunWriter(self._runs, run, self._contexts.recorder)
         outcome = await self._observe(run, repo, writer)
         run.status.observed_generation = run.metadata.generation or 0
         run.status.last_handled_reconcile_at = run.metadata.annotations.get("orch.dev/requestedAt")

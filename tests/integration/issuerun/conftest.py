@@ -16,6 +16,7 @@ from tests.fakes.work import FakeArtifacts, FakeMeter, FakeRunner
 
 from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
 from orch.kube.client import Kube, connect
+from orch.kube.events import Recorder
 from orch.kube.store import Store
 from orch.ports import Forge
 from orch.reconcilers.context import Contexts
@@ -57,6 +58,7 @@ class Desk:
         self.repos, self.approvals = Store(kube, OrchestratedRepo), Store(kube, Approval)
         self.contexts = Contexts(
             kube=kube,
+            recorder=Recorder(kube),
             runs=self.runs,
             forges=_Forges(self.forge),
             git=self.git,

@@ -13,7 +13,7 @@ from orch.kube.crds import crd_problems
 from orch.kube.errors import AlreadyExists, Invalid, KubeNotFound
 from orch.kube.events import Recorder, Regarding
 from orch.kube.objects import Objects
-from orch.kube.owners import controller_reference, require_ours
+from orch.kube.owners import controller_reference, is_controlled_by
 from orch.kube.resource import CONFIGMAPS, EVENTS, SECRETS, Resource
 from orch.kube.secrets import create_immutable, read_configmap, read_secret
 from orch.kube.store import Store
@@ -46,7 +46,7 @@ async def test_an_artifact_is_written_once_and_never_changed(kube: Kube, store: 
         await create_immutable(kube, namespace, "plan", {"plan.md": b"\xffdo it"}, owner=another)
     assert await read_configmap(kube, namespace, "plan") == {"plan.md": b"\xffdo it"}
     maps = Objects(kube, CONFIGMAPS)
-    require_ours(await maps.get(namespace, "plan"), owner.metadata.uid or "")
+    assert is_controlled_by(await maps.get(namespace, "plan"), owner.metadata.uid or "")
     with pytest.raises(Invalid, match="immutable"):
         await maps.patch(namespace, "plan", {"data": {"x": "y"}})
     with pytest.raises(Invalid):

@@ -67,6 +67,7 @@ class Desk:
         unused: Any = None
         contexts = Contexts(
             kube=self._kube,
+            recorder=unused,
             runs=unused,
             forges=forges,
             git=unused,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orch.errors import NeedsHuman, Terminal
+from orch.errors import NeedsHuman
 from orch.kube.client import connect
-from orch.kube.owners import controller_reference, is_controlled_by, require_ours
+from orch.kube.owners import controller_reference, is_controlled_by
 from orch.kube.resource import CONFIGMAPS, LEASES, Resource
 from orch.kube.store import merge_patch
 
@@ -49,12 +49,6 @@ def test_only_the_controller_with_this_uid_owns() -> None:
     document["metadata"]["ownerReferences"][0]["controller"] = False
     assert not is_controlled_by(document, "u1"), "an owner, but not the controller"
     assert not is_controlled_by({"metadata": {}}, "u1")
-
-
-def test_a_foreign_object_of_our_name_is_refused_by_name() -> None:
-    document = {"kind": "Job", "metadata": {"name": "run-plan-1", "namespace": "ns"}}
-    with pytest.raises(Terminal, match="Job 'run-plan-1' in namespace 'ns' exists and belongs to somebody else"):
-        require_ours(document, "u1")
 
 
 def apply_patch(document: Any, patch: Any) -> Any:

@@ -50,7 +50,7 @@ async def _fail(world: World, *, times: int = 20, every: timedelta = timedelta(h
 
     world.git.fetch = gone  # type: ignore[method-assign]
     world.forge.checks = world.forge.get_pull = gone  # type: ignore[method-assign]
-    contexts: Any = SimpleNamespace(open=opened, clock=world.clock)
+    contexts: Any = SimpleNamespace(open=opened, clock=world.clock, recorder=None)
     runs: Any = Runs(world)
     repos: Any = Repos(world)
     reconciler = IssueRunReconciler(runs=runs, repos=repos, contexts=contexts)

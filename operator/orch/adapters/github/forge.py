@@ -177,10 +177,6 @@ class GitHubForge:
                 return found
             raise translate.of_new_pull(err) from None
 
-    async def close_pull(self, number: int) -> None:
-        """REST "Update a pull request"."""
-        await self._write("close-pull", "PATCH", f"{self._path}/pulls/{number}", {"state": "closed"})
-
     async def checks(self, sha: str) -> Checks:
         """REST "Get the combined status", "List check runs for a Git reference"."""
         return await read_checks(self._rest, self._path, sha)
@@ -205,16 +201,6 @@ class GitHubForge:
     async def branch_rules(self, branch: str) -> BranchRules:
         """REST "Get rules for a branch", "Get branch protection"."""
         return await read_rules(self._rest, self._path, _in_path(branch))
-
-    async def update_branch(self, number: int, *, expected_head: str) -> None:
-        """REST "Update a pull request branch". One that holds the base already is no error."""
-        try:
-            path = f"{self._path}/pulls/{number}/update-branch"
-            await self._write("update-branch", "PUT", path, {"expected_head_sha": expected_head})
-        except translate.Refused as err:
-            refusal = translate.of_update(err)
-            if refusal is not None:
-                raise refusal from None
 
     async def merge(self, number: int, *, sha: str, method: str, title: str, message: str) -> str:
         """REST "Merge a pull request"."""

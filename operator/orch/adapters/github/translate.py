@@ -121,18 +121,6 @@ def of_merge(error: Refused) -> OrchError:
     return error
 
 
-def of_update(error: Refused) -> OrchError | None:
-    """What stands against merging the base into the head; None when it is in there already."""
-    words = error.words.lower()
-    if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
-        return error
-    if "no new commits" in words:
-        return None
-    if "expected head sha" in words:
-        return HeadMoved("HeadMoved", error.words)
-    return NotMergeable("NotMergeable", error.words)
-
-
 def of_new_pull(error: Refused) -> OrchError:
     """A branch that was pushed a moment ago may not be seen yet; without a commit on it there is nothing to open."""
     words = error.words.lower()

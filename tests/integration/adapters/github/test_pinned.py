@@ -21,8 +21,6 @@ ACTS: dict[str, Callable[[Forge], Awaitable[Any]]] = {
     "edit": lambda forge: forge.edit_comment(1, "mine"),
     "label": lambda forge: forge.add_labels(1, ["orch"]),
     "open": lambda forge: forge.open_pull(head="orch/x", base="main", title="t", body=""),
-    "close": lambda forge: forge.close_pull(1),
-    "update": lambda forge: forge.update_branch(1, expected_head="0" * 40),
     "merge": lambda forge: forge.merge(1, sha="0" * 40, method="Squash", title="t", message=""),
     "delete": lambda forge: forge.delete_branch("orch/x"),
 }

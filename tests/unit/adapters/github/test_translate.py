@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from orch.adapters.github.translate import Refused, broken, of_merge, of_update, quota, rate_limit, refusal
+from orch.adapters.github.translate import Refused, broken, of_merge, quota, rate_limit, refusal
 from orch.errors import (
     Ambiguous,
     CredentialsRefused,
@@ -127,18 +127,6 @@ def test_broken_connections(write: bool, never_sent: bool, kind: type[OrchError]
 )
 def test_a_merge(status: int, kind: type[OrchError]) -> None:
     assert type(of_merge(Refused("PUT /x", status, "words"))) is kind
-
-
-@pytest.mark.parametrize(
-    ("words", "kind"),
-    [
-        ("There are no new commits on the base branch.", type(None)),
-        ("expected head sha didn’t match current head ref.", HeadMoved),
-        ("merge conflict between base and head", NotMergeable),
-    ],
-)
-def test_an_update(words: str, kind: type) -> None:
-    assert type(of_update(Refused("PUT /x", 422, words))) is kind
 
 
 def test_quota() -> None:
