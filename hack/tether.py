@@ -23,13 +23,18 @@ def tethered(argv: Sequence[str], *, sig: signal.Signals = signal.SIGTERM) -> li
     return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(os.getpid()), str(int(sig)), *argv]
 
 
-def main(arguments: list[str]) -> int:
-    """Tie this process to parent `arguments[0]` by signal `arguments[1]`, then become the rest."""
-    parent, sig, argv = int(arguments[0]), int(arguments[1]), arguments[2:]
+def tie(parent: int, sig: int) -> bool:
+    """Tie this process to its parent; False when that one died before we asked."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, sig, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() != parent:  # it died before we asked
+    return os.getppid() == parent
+
+
+def main(arguments: list[str]) -> int:
+    """Tie this process to parent `arguments[0]` by signal `arguments[1]`, then become the rest."""
+    parent, sig, argv = int(arguments[0]), int(arguments[1]), arguments[2:]
+    if not tie(parent, sig):
         return 1
     try:
         os.execvp(argv[0], argv)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hack.tether import tethered
+from hack.world.nursery import Child, Nursery
 
 PATIENCE = 60.0
 """Seconds for a program to say that it is ready; a busy machine takes many times the usual."""
@@ -23,11 +24,20 @@ class Process:
     """A program with a log and, where it has one, a ready file."""
 
     def __init__(
-        self, name: str, argv: Sequence[str], *, log: Path, env: Mapping[str, str], ready: Path | None = None
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str],
+        ready: Path | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
+        """`nursery`: starts it, as a program of orch whose name and arguments are all but the first of `argv`."""
         self.name = name
         self._argv, self._log, self._env, self._ready = list(argv), log, dict(env), ready
-        self._child: subprocess.Popen[bytes] | None = None
+        self._nursery = nursery
+        self._child: subprocess.Popen[bytes] | Child | None = None
 
     @property
     def pid(self) -> int:
@@ -40,6 +50,9 @@ class Process:
         """Start the program; `ready_line` waits for it."""
         if self._ready is not None:
             self._ready.unlink(missing_ok=True)
+        if self._nursery is not None:
+            self._child = self._nursery.spawn(self._argv[1:], env=self._env, log=self._log)
+            return
         with self._log.open("ab") as output:
             self._child = subprocess.Popen(
                 tethered(self._argv),

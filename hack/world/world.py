@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpx2
 import yaml
 
+from hack.world.nursery import Nursery
 from hack.world.people import People
 from hack.world.process import PATIENCE, Process, ProcessError
 from orch.adapters.runners.steps import StepFolder
@@ -69,6 +70,8 @@ class World:
         )
         self.github_url = self.model_url = self.gateway_url = self.health_url = ""
         self.processes: dict[str, Process] = {}
+        self.nursery: Nursery | None = None
+        """Starts the operator from now on, where a test starts it many times."""
         (folder / "logs").mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -136,8 +139,10 @@ class World:
         }
         self.gateway_url = self._run("gateway", ["gateway"], env=env, ready=ready)
 
-    def start_operator(self, name: str = "operator", **settings: str) -> None:
-        """An operator; a second one under another name stands by."""
+    def start_operator(
+        self, name: str = "operator", *, program: Sequence[str] = ("operator",), **settings: str
+    ) -> None:
+        """An operator; a second one under another name stands by. `program`: of orch, or another command."""
         ready = self.folder / f"{name}.ready"
         env = {
             "ORCH_KUBECONFIG": str(self._operator_kubeconfig()),
@@ -157,7 +162,7 @@ class World:
         }
         if self.github_url:
             env["ORCH_HOSTS_FILE"] = str(self._hosts())
-        self.health_url = self._run(name, ["operator"], env=env, ready=ready)
+        self.health_url = self._run(name, program, env=env, ready=ready)
 
     def wait_ready(self) -> None:
         """Until /readyz says so. Raises ProcessError with its last words."""
@@ -249,16 +254,17 @@ class World:
         ready = self.folder / f"{name}.ready"
         return self._run(name, [*arguments, "--ready-file", str(ready)], env={}, ready=ready)
 
-    def _run(self, name: str, arguments: list[str], *, env: Mapping[str, str], ready: Path) -> str:
+    def _run(self, name: str, arguments: Sequence[str], *, env: Mapping[str, str], ready: Path) -> str:
         orch = Path(sys.executable).with_name("orch")
         base = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         base["PATH"] = f"{orch.parent}:{base.get('PATH', '')}"
         process = Process(
             name,
-            [str(orch), *arguments],
+            list(arguments) if Path(arguments[0]).is_absolute() else [str(orch), *arguments],
             log=self.folder / "logs" / f"{name}.log",
             env={**base, "NO_PROXY": "*", **env},
             ready=ready,
+            nursery=self.nursery if list(arguments) == ["operator"] else None,
         )
         self.processes[name] = process
         process.start()

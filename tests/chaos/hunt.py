@@ -17,6 +17,7 @@ from orch.failpoints import VARIABLE
 
 PATIENCE = 90.0
 """Seconds within which a program that has work reaches one of its places."""
+_LOOK = 0.1
 _WORD = "failpoint: "
 
 
@@ -65,13 +66,23 @@ def _die_once(desk: Desk, name: str, places: list[str], meanwhile: Callable[[], 
         while time.monotonic() < deadline:
             desk.world.processes[name].check()
             meanwhile()
-            time.sleep(0.1)
+            time.sleep(_LOOK)
     except ProcessError as err:
         told = _deaths(desk, name)[len(seen) :]
         if len(told) != 1 or told[0] not in places:
             raise AssertionError(f"the {name} died, and not where it was told to: {told}") from err
+        _await_quiet(desk)
         return told[0]
     raise AssertionError(f"the {name} did not come to any of: {', '.join(places)}")
+
+
+def _await_quiet(desk: Desk) -> None:
+    """Until GitHub has done what the dead had asked for: the test's settling time is shorter than a slow machine's answers."""
+    deadline = time.monotonic() + PATIENCE
+    while not desk.is_github_idle():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"GitHub is still at work after {PATIENCE:.0f} s")
+        time.sleep(_LOOK)
 
 
 def _deaths(desk: Desk, name: str) -> list[str]:

@@ -35,8 +35,8 @@ def merged_once(run: Run) -> None:
 
 def pushed_once(runs: list[Run]) -> None:
     """Each of the runs, all of one repository, sent its branch once."""
-    acted = [entry for entry in runs[0].pushes() if entry["acted_status"] == 200]
-    assert len(acted) == len(runs)
+    moved = [ref for entry in runs[0].pushes() for ref in entry["moved"]]
+    assert len(moved) == len(set(moved)) == len(runs), moved
 
 
 def no_attempt_consumed(run: Run) -> None:

@@ -4,10 +4,11 @@ Generated from `orch.failpoints`: an act that is named there and not reached her
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hack.world.nursery import Nursery
 from tests.chaos import proof
 from tests.chaos.hunt import hunt, start
 from tests.e2e.desk import Desk, Run
@@ -24,15 +25,21 @@ _OFF_THE_WAY = {
 """Acts that no run comes to, and why."""
 _GATEWAY = {name for name, act in ACTS.items() if act.where.startswith("gateway/")}
 _AT_ONCE = 3
-_PARTS = 2
-"""The operator's places are shared by so many tests, which run side by side."""
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """What starts the operators of this module. It outlives their worlds."""
+    with Nursery() as opened:
+        yield opened
 
 
 @pytest.fixture
-def lot(open_desk: Callable[..., Desk], tmp_path: Path) -> Lot:
+def lot(nursery: Nursery, open_desk: Callable[..., Desk], tmp_path: Path) -> Lot:
     """One repository with many small issues; a person is asked before each merge."""
     load = make(tmp_path / "load", repositories=1, issues=40)
     desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
+    desk.world.nursery = nursery
     gates = {"gates": [{"gate": "Merge", "when": "Always"}]}
     publish = {"labels": ["by-orch"]}
     desk.watch(
@@ -77,10 +84,9 @@ class Shift:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("part", range(_PARTS))
-def test_the_operator_dies_everywhere(lot: Lot, part: int) -> None:
+def test_the_operator_dies_everywhere(lot: Lot) -> None:
     desk, shift = lot.desk, Shift(lot)
-    places = [place for place in points() if place.partition("@")[0] not in {*_OFF_THE_WAY, *_GATEWAY}][part::_PARTS]
+    places = [place for place in points() if place.partition("@")[0] not in {*_OFF_THE_WAY, *_GATEWAY}]
 
     def look_after() -> None:
         shift.keep_busy()

@@ -121,9 +121,16 @@ class Desk:
 
     def journal(self, **query: str) -> list[dict[str, Any]]:
         """Every request to GitHub that is over, oldest first."""
+        return list(self._ask_journal(**query)["entries"])
+
+    def is_github_idle(self) -> bool:
+        """Whether GitHub has carried out all that it was asked for."""
+        return bool(self._ask_journal(limit="0")["open"] == 0)
+
+    def _ask_journal(self, **query: str) -> dict[str, Any]:
         reply = self._github.get(f"{self.world.github_url}/_control/journal", params=query)
         reply.raise_for_status()
-        return list(reply.json()["entries"])
+        return dict(reply.json())
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """One request to the stand-in's control API."""
@@ -225,9 +232,10 @@ class Run:
         return [entry for entry in merged if entry["path"] in paths and entry["acted_status"] == 200]
 
     def pushes(self) -> list[dict[str, Any]]:
-        """orch's pushes to the repository so far, of all its runs."""
+        """orch's pushes that moved a branch of the repository so far, of all its runs. One that was cut short moved nothing."""
         path = f"/{self.repository}.git/git-receive-pack"
-        return [entry for entry in self.desk.journal(method="POST", account=BOT) if entry["path"].endswith(path)]
+        posted = self.desk.journal(method="POST", account=BOT)
+        return [entry for entry in posted if entry["path"].endswith(path) and entry["moved"]]
 
     def approval(self, gate: str) -> str:
         """The name of its open question at this gate, once there is one."""

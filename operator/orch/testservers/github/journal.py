@@ -121,6 +121,7 @@ class Journal:
         self.app = app
         self.state = state
         self.file = JournalFile(state.data_dir / "journal.jsonl")
+        self.open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["orch.journal"] = self
@@ -137,9 +138,11 @@ class Journal:
 
     async def _record(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, self.state)
+        self.open += 1
         try:
             await self.app(scope, exchange.receiving(receive), exchange.sending(send))
         finally:
+            self.open -= 1
             self.file.append(exchange.entry())
 
 
@@ -200,6 +203,7 @@ class Exchange:
             "dropped": not self.complete,
             "fault": fault.get("id"),
             "acted_status": fault["acted"] if fault else self.status,
+            "moved": self.scope.get("orch.moved"),
             "response_headers": {name: value for name in RESPONSE_HEADERS if (value := header(answered, name))},
             "response_size": self.response.size,
             "duration_ms": round((time.perf_counter() - self.started) * 1000, 3),
@@ -210,11 +214,13 @@ class Exchange:
 
 
 async def query(request: Request) -> Response:
-    """`GET /_control/journal?since=SEQ&method=POST&path=REGEX&account=LOGIN&limit=N` → `{"entries": […], "last": SEQ}`.
+    """`GET /_control/journal?since=SEQ&method=POST&path=REGEX&account=LOGIN&limit=N` → `{"entries": […], "last": SEQ, "open": N}`.
 
-    Entries come oldest first, at most `limit` (default and most: 10000); `last` is the `since` of the next question.
+    Entries come oldest first, at most `limit` (default and most: 10000); `last` is the `since` of the next question, `open` the
+    number of requests that are not over.
     Of an entry: `status` is what the client got, null when it got no whole answer (then `dropped`); `acted_status` is
-    what the stand-in's own work ended with, null when a fault kept it from working; `fault` is that fault's id;
+    what the stand-in's own work ended with, null when a fault kept it from working; `moved`
+    names the refs that a push has changed, and is null for everything else; `fault` is that fault's id;
     `account` is null without a valid token; `path` has no `/api/v3`; `response_body` is there with the setting `record_bodies`.
     """
     journal: Journal = request.scope["orch.journal"]
@@ -238,7 +244,7 @@ async def query(request: Request) -> Response:
         return found, seen
 
     entries, last = await run_in_threadpool(select)
-    return JSONResponse({"entries": entries, "last": last})
+    return JSONResponse({"entries": entries, "last": last, "open": journal.open})
 
 
 routes = [Route("/_control/journal", query, methods=["GET"])]

@@ -96,6 +96,7 @@ async def _serve(request: Request, tail: str, service: str) -> Response:
         before = await git.refs()
         answer = await _backend(request, env, whole=True)
         after = await git.refs()
+    request.scope["orch.moved"] = sorted(ref for ref in before | after if before.get(ref) != after.get(ref))
     await _announce(state, repo, git, before, after, caller)
     return answer
 

@@ -53,6 +53,7 @@ def test_git_packs_are_counted_not_kept(world: Any) -> None:
     world.git("push", "origin", "HEAD:refs/heads/more", cwd=clone)
     [entry] = world.journal(method="POST", path="git-receive-pack$")
     assert entry["account"] == "octo"
+    assert entry["moved"] == ["refs/heads/more"]
     assert entry["request_body"] is None
     assert entry["request_size"] > 100
 

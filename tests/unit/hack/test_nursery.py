@@ -1,0 +1,34 @@
+"""What a nursery starts is a process as any other: its own environment, log and end."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hack.world.nursery import Nursery
+
+_ENV = {"PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as opened:
+        yield opened
+
+
+def test_its_end_and_its_words_are_known(nursery: Nursery, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert nursery.spawn(["operator", "and more"], env=_ENV, log=tmp_path / "log").wait(60) == 2
+    assert (tmp_path / "log").read_text().count("takes no arguments") == 2
+
+
+def test_the_environment_is_its_own(nursery: Nursery, tmp_path: Path) -> None:
+    child = nursery.spawn(["operator"], env={**_ENV, "ORCH_FAILPOINTS": "nowhere@before"}, log=tmp_path / "log")
+    assert child.wait(60) == 1
+    assert "'nowhere@before' is no failpoint" in (tmp_path / "log").read_text()
+
+
+def test_it_can_be_killed(nursery: Nursery, tmp_path: Path) -> None:
+    child = nursery.spawn(["standin-github", "--data", str(tmp_path)], env=_ENV, log=tmp_path / "log")
+    child.kill()
+    assert child.wait(60) == -signal.SIGKILL
