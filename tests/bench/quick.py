@@ -23,6 +23,7 @@ from tests.fakes.work import FakeArtifacts, FakeMeter, FakeRunner
 
 from orch.api.work import StepInput
 from orch.main import Adapters
+from orch.policy.identity import step_place
 from orch.ports import (
     BranchRules,
     Check,
@@ -129,13 +130,14 @@ class QuickRunner(FakeRunner):
     async def start(self, step: StepInput, *, input_digest: str, ticket: str, seconds: float) -> str:
         self._told(step.name)
         if self._seconds is not None:
-            asyncio.get_running_loop().call_later(self._seconds, self._end, step.name)
+            asyncio.get_running_loop().call_later(self._seconds, self._end, step_place(step.identity, step.name))
         return await super().start(step, input_digest=input_digest, ticket=ticket, seconds=seconds)
 
     async def observe(self, name: str, uid: str) -> StepStatus:
         if (self._folder / name / "result.json").exists():
-            await self.report(a_report(name, analysis=an_analysis(actionable=False)))
-            return self.ended[name]
+            step = name.rpartition("-")[0]
+            await self.report(a_report(step, analysis=an_analysis(actionable=False)))
+            return self.ended[step]
         return StepStatus(StepState.RUNNING)
 
     def _end(self, name: str) -> None:

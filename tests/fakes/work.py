@@ -40,7 +40,7 @@ class FakeArtifacts:
 
 
 class FakeRunner:
-    """Runs nothing: `finish` says how a step ended. Starting a name again finds the running one."""
+    """Runs nothing: `finish` says how a step ended. Starting a name again finds the running one. Knows steps by name alone."""
 
     kind = "Subprocess"
 
@@ -60,16 +60,17 @@ class FakeRunner:
         return self._acts.do("start", act)
 
     async def observe(self, name: str, uid: str) -> StepStatus:
+        name = _step(name)
         if name not in self.started or uid != uid_of(name):
             return StepStatus(StepState.GONE)
         return self.ended.get(name, StepStatus(StepState.RUNNING))
 
     async def cancel(self, name: str, uid: str) -> None:
-        self.cancelled.append(name)
+        self.cancelled.append(_step(name))
 
     async def forget(self, name: str) -> None:
-        self.started.pop(name, None)
-        self.ended.pop(name, None)
+        self.started.pop(_step(name), None)
+        self.ended.pop(_step(name), None)
 
     async def finish(self, outcome: StepOutcome = StepOutcome.DONE, **parts: object) -> str:
         """The newest step that runs ends with this report; its name."""
@@ -85,6 +86,10 @@ class FakeRunner:
     def vanish(self) -> None:
         """Nothing is left of any step."""
         self.started.clear()
+
+
+def _step(place: str) -> str:
+    return place.rpartition("-")[0]
 
 
 class FakeMeter:

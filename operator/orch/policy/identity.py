@@ -16,6 +16,11 @@ def run_name(repo: str, issue: int, attempt: int) -> str:
     return f"{repo}-{issue}-{attempt}"
 
 
+def step_place(identity: str, step: str) -> str:
+    """What a runner knows a step by. Names of runs are unique in a namespace only, and one runner works for many."""
+    return f"{step}-{identity}"
+
+
 def branch_name(prefix: str, issue: int, identity: str) -> str:
     """`<prefix>issue-<n>-<identity[:8]>`."""
     return f"{prefix}issue-{issue}-{identity[:8]}"

@@ -32,13 +32,15 @@ class StepStatus:
 
 
 class WorkRunner(Protocol):
-    """Runs work steps away from every credential. A step is named; starting a name again finds the running one."""
+    """Runs work steps away from every credential. `name` is a step's `step_place`; starting a step again finds the running one."""
 
     kind: str
     """Job or Subprocess, as `status.steps[].runner` says it."""
 
     async def start(self, step: StepInput, *, input_digest: str, ticket: str, seconds: float) -> str:
-        """Start the step, or find it started; return the runner's uid. It is killed after `seconds`."""
+        """Start the step, or find it started; return the runner's uid. It is killed after `seconds`.
+
+        What runs or ran in its place with another input is of an earlier life of the run, and makes room."""
         ...
 
     async def observe(self, name: str, uid: str) -> StepStatus: ...

@@ -32,7 +32,7 @@ from orch.stages.contract import RunContext
 from orch.stages.gates import withdraw
 from orch.stages.publish import find_lost_pull
 from orch.stages.sticky import refresh_sticky
-from orch.stages.work import record_usage
+from orch.stages.work import place, record_usage
 
 _BOUND: Final = timedelta(minutes=5)
 """A deletion waits at most this long for GitHub, then lets go."""
@@ -109,9 +109,9 @@ async def _stop(runner: WorkRunner, run: IssueRun, now: datetime) -> None:
     for step in run.status.steps:
         if step.state in (StepState.INTENDED, StepState.RUNNING):
             if step.runner_uid is not None:
-                await runner.cancel(step.name, step.runner_uid)
+                await runner.cancel(place(run, step), step.runner_uid)
             step.state, step.completion_time = StepState.CANCELLED, now
-        await runner.forget(step.name)
+        await runner.forget(place(run, step))
 
 
 async def _if_allowed(ctx: RunContext, what: str, act: Awaitable[None]) -> None:

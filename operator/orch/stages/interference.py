@@ -22,6 +22,7 @@ from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import find_effect
 from orch.stages.inputs import issue_text
 from orch.stages.merge import adopt_merge
+from orch.stages.work import place
 
 _NOT_OURS: Final = (OrchestratedRepoReason.REPOSITORY_CHANGED, OrchestratedRepoReason.REPOSITORY_ARCHIVED)
 
@@ -157,6 +158,6 @@ async def _start_over(ctx: RunContext) -> None:
     for step in status.steps:
         if step.state in (StepState.INTENDED, StepState.RUNNING):
             if step.runner_uid is not None:
-                await ctx.runner.cancel(step.name, step.runner_uid)
+                await ctx.runner.cancel(place(ctx.run, step), step.runner_uid)
             step.state = StepState.CANCELLED
         step.reason = "ContentChanged"

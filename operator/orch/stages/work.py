@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from orch.api.v1alpha1 import IssueRun, Step, StepState
 from orch.api.work import StepReport, StepStage
 from orch.errors import NotFound, Terminal, Transient
+from orch.policy.identity import step_place
 from orch.policy.text import one_line
 from orch.ports import StepState as RunnerState
 from orch.ports import StepStatus
@@ -37,6 +38,11 @@ def steps_of(run: IssueRun, stage: StepStage) -> list[Step]:
     return [step for step in run.status.steps if f"-{stage.lower()}-" in step.name]
 
 
+def place(run: IssueRun, step: Step) -> str:
+    """What the runner knows the step by."""
+    return step_place(run.status.identity or "", step.name)
+
+
 async def perform(ctx: RunContext, order: Order) -> StepReport | Waiting:
     """Start the next step of this kind, or go on with the running one; return its report when it has one."""
     steps = steps_of(ctx.run, order.stage)
@@ -47,7 +53,7 @@ async def perform(ctx: RunContext, order: Order) -> StepReport | Waiting:
         return await _start(ctx, order, number=_number(last) + 1)
     if last.runner_uid is None:
         return await _start(ctx, order, number=_number(last), known=last)
-    status = await ctx.runner.observe(last.name, last.runner_uid)
+    status = await ctx.runner.observe(place(ctx.run, last), last.runner_uid)
     if status.state is RunnerState.RUNNING:
         return Waiting(None, f"step {last.name} runs", timedelta(seconds=30))
     return await _finish(ctx, last, status)
@@ -103,7 +109,7 @@ async def _forget_finished(ctx: RunContext, steps: Sequence[Step]) -> None:
     """Only now, with their ends written: a write that meets a conflict has to find the report again, or it is paid twice."""
     for step in steps:
         if step.state not in (StepState.INTENDED, StepState.RUNNING):
-            await ctx.runner.forget(step.name)
+            await ctx.runner.forget(place(ctx.run, step))
 
 
 async def _finish(ctx: RunContext, step: Step, status: StepStatus) -> StepReport | Waiting:
@@ -138,7 +144,7 @@ async def forsake(ctx: RunContext) -> None:
     for step in ctx.run.status.steps:
         if step.state in (StepState.INTENDED, StepState.RUNNING):
             if step.runner_uid is not None:
-                await ctx.runner.cancel(step.name, step.runner_uid)
+                await ctx.runner.cancel(place(ctx.run, step), step.runner_uid)
             step.state, step.reason, step.completion_time = StepState.LOST, "OtherVersion", ctx.clock()
 
 

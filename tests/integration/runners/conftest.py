@@ -15,6 +15,7 @@ from tests.integration.agent.world import CALC, TICKET, Gateway, Repository, a_s
 from orch.adapters.runners.processes import Process
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
 from orch.api.work import Commands, StepInput, StepReport
+from orch.policy.identity import step_place
 from orch.ports import StepState, StepStatus
 
 PYTEST = "pytest -q -p no:cacheprovider"
@@ -25,6 +26,11 @@ async def until(is_so: Callable[[], bool]) -> None:
     """Wait for what other processes do; the test's own time limit ends it."""
     while not is_so():  # noqa: ASYNC110 (there is no event to wait for)
         await asyncio.sleep(0.02)
+
+
+def place(step: StepInput) -> str:
+    """What a runner knows the step by."""
+    return step_place(step.identity, step.name)
 
 
 class Site:
@@ -52,11 +58,11 @@ class Site:
 
     async def start(self, runner: SubprocessRunner, step: StepInput, *, seconds: float = 100) -> str:
         uid = await runner.start(step, input_digest="", ticket=TICKET, seconds=seconds)
-        self.started.append((runner, step.name, uid))
+        self.started.append((runner, place(step), uid))
         return uid
 
     async def wait(self, runner: SubprocessRunner, step: StepInput, uid: str) -> StepStatus:
-        while (status := await runner.observe(step.name, uid)).state is StepState.RUNNING:  # noqa: ASYNC110
+        while (status := await runner.observe(place(step), uid)).state is StepState.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # as the operator does: a step tells nobody that it has ended
         return status
 

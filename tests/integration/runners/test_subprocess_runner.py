@@ -13,7 +13,7 @@ import pytest
 from tests.integration.agent.test_answer import GOOD
 from tests.integration.agent.test_change import FIX, turns
 from tests.integration.agent.world import TICKET
-from tests.integration.runners.conftest import Site, until
+from tests.integration.runners.conftest import Site, place, until
 
 from orch.adapters.runners.processes import Process, descendants
 from orch.api.work import Limits, StepOutcome
@@ -38,9 +38,9 @@ async def test_a_step_from_start_to_report(site: Site) -> None:
     assert list(site.repository.read_result(site.world.artifacts[report.change.bundle], report.change.sha)) == [
         "calc.py"
     ]
-    await runner.forget(step.name)
+    await runner.forget(place(step))
     assert [path.name for path in (site.data / "steps").iterdir()] == []
-    await runner.forget(step.name)
+    await runner.forget(place(step))
 
 
 async def test_a_second_operator_adopts_by_name(site: Site) -> None:
@@ -63,7 +63,32 @@ async def test_started_twice_at_once_it_runs_once(site: Site) -> None:
     status = await site.wait(runner, step, uids[0])
     assert status.state is StepState.SUCCEEDED, status.message
     assert len(site.world.calls) == 1
-    assert [path.name for path in (site.data / "steps").iterdir()] == [step.name]
+    assert [path.name for path in (site.data / "steps").iterdir()] == [place(step)]
+
+
+async def test_another_question_under_its_name_is_asked_anew(site: Site) -> None:
+    """As a run asks that was restored from a backup, or made anew: its steps have the names of those before."""
+    runner = site.serve(HANGING)
+    step = site.step("Analyse")
+    first = await runner.start(step, input_digest="sha256:a", ticket=TICKET, seconds=100)
+    await site.until_asked()
+    second = await runner.start(step, input_digest="sha256:b", ticket=TICKET, seconds=100)
+    site.started.append((runner, place(step), second))
+    assert second != first
+    process = Process.parse(first)
+    assert process is not None
+    assert not process.is_alive()
+
+
+async def test_two_runs_of_one_name_are_apart(site: Site) -> None:
+    """Names are unique in a namespace only."""
+    runner = site.serve(HANGING)
+    step = site.step("Analyse")
+    uids = [
+        await site.start(runner, step.model_copy(update={"identity": identity})) for identity in ("a" * 16, "b" * 16)
+    ]
+    assert len(set(uids)) == 2
+    assert all(process is not None and process.is_alive() for process in map(Process.parse, uids))
 
 
 OPERATOR = """
@@ -99,11 +124,11 @@ async def test_cancel_leaves_no_process(site: Site) -> None:
     await site.until_asked()
     members = family(uid)
     assert len(members) >= 4
-    await runner.cancel(step.name, uid)
+    await runner.cancel(place(step), uid)
     assert [process for process in members if process.is_alive()] == []
-    status = await runner.observe(step.name, uid)
+    status = await runner.observe(place(step), uid)
     assert (status.state, status.message) == (StepState.FAILED, "cancelled")
-    await runner.cancel(step.name, uid)
+    await runner.cancel(place(step), uid)
 
 
 async def test_a_killed_supervisor_takes_all_with_it_and_the_step_is_gone(site: Site) -> None:
@@ -114,7 +139,7 @@ async def test_a_killed_supervisor_takes_all_with_it_and_the_step_is_gone(site: 
     members = family(uid)
     os.kill(int(uid.split("-")[0]), signal.SIGKILL)
     await until(lambda: not any(process.is_alive() for process in members))
-    assert (await runner.observe(step.name, uid)).state is StepState.GONE
+    assert (await runner.observe(place(step), uid)).state is StepState.GONE
 
 
 async def test_what_was_never_there_is_gone(site: Site) -> None:
@@ -172,7 +197,7 @@ async def test_insecure_runs_without_a_sandbox_and_still_leaves_no_process(site:
     await site.until_asked(2)
     members = family(uid)
     assert len(members) >= 3
-    await runner.cancel(step.name, uid)
+    await runner.cancel(place(step), uid)
     assert [process for process in members if process.is_alive()] == []
 
 

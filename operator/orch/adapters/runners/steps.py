@@ -25,13 +25,15 @@ _MOST: Final = 1_000_000
 
 @dataclass(frozen=True)
 class Order:
-    """What the supervisor is told. `bwrap`: the command with its fixed options, empty for no sandbox at all."""
+    """What the supervisor is told. `bwrap`: the command with its fixed options, empty for no sandbox at all. `input_digest`: what
+    the step was asked, so that its folder is not taken for that of another question."""
 
     seconds: float
     gateway_socket: str
     toolchains: list[str]
     bwrap: list[str]
     pycache: str
+    input_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,13 @@ class StepFolder:
     def read_order(self) -> Order:
         """What is to be done."""
         return Order(**json.loads(self._order.read_text()))
+
+    def input_digest(self) -> str | None:
+        """What the step was asked; None without a step."""
+        try:
+            return self.read_order().input_digest
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def claim(self, uid: str) -> bool:
         """Write `uid` as the supervisor. False if there has been one, alive or not: a step is started once."""

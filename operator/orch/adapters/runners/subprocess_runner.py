@@ -1,6 +1,6 @@
 """The subprocess runner: work steps as sandboxed processes of this host. For one host, the demo and the tests.
 
-Made by `main`; implements `orch.ports.WorkRunner`. A step is a folder named after it under `<data_dir>/steps`; making the
+Made by `main`; implements `orch.ports.WorkRunner`. A step is a folder named after its place under `<data_dir>/steps`; making the
 folder is the lock that keeps a name from running twice. The step's supervisor outlives this process, so that an operator that
 comes back finds its steps. Without bubblewrap every start is refused, unless `insecure` is set.
 """
@@ -25,6 +25,7 @@ from orch.adapters.runners.steps import Order, StepFolder
 from orch.api.work import StepInput
 from orch.errors import Terminal, Transient
 from orch.failpoints import Moment, failpoint
+from orch.policy.identity import step_place
 from orch.ports import StepState, StepStatus
 
 _START_SECONDS: Final = 30
@@ -75,10 +76,18 @@ class SubprocessRunner:
 
     async def start(self, step: StepInput, *, input_digest: str, ticket: str, seconds: float) -> str:
         """Start the step, or find it started. Raises Terminal `SandboxUnavailable`, Transient when the host refuses."""
-        folder = StepFolder(self._folder(step.name))
+        folder = StepFolder(self._folder(step_place(step.identity, step.name)))
+        await asyncio.to_thread(_make_room, folder, input_digest)
         if (uid := await asyncio.to_thread(folder.supervisor)) is not None:
             return uid
-        order = Order(seconds, str(self._gateway_socket), self._toolchains, await self._isolation(), str(self._pycache))
+        order = Order(
+            seconds,
+            str(self._gateway_socket),
+            self._toolchains,
+            await self._isolation(),
+            str(self._pycache),
+            input_digest=input_digest,
+        )
         await asyncio.to_thread(self._prepare, folder, step, ticket, order)
         return await asyncio.to_thread(_supervise, folder)
 
@@ -127,6 +136,16 @@ class SubprocessRunner:
             _remove(draft.path)
             if not folder.path.is_dir():
                 raise
+
+
+def _make_room(folder: StepFolder, input_digest: str) -> None:
+    """A run that was restored or made anew uses its names again: what it did in its earlier life answers another question."""
+    if folder.input_digest() in (None, input_digest):
+        return
+    process = Process.parse(folder.supervisor() or "")
+    if process is not None:
+        _end(process)
+    _remove(folder.path)
 
 
 def _find_bwrap(program: str, pycache: str) -> list[str] | str:
