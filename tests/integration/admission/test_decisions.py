@@ -106,6 +106,92 @@ def test_a_decision_for_another_subject_is_refused(office: Office) -> None:
     assert alice.decide(name, key=ALICE, digest=asked).accepted
 
 
+_FINANCE = "you claim a group that you are not in; yours are finance, system:authenticated"
+
+
+def test_a_person_claims_groups_that_they_are_in(office: Office) -> None:
+    name = office.question()
+    assert office.person(ALICE, "finance", "security").decide(name, key=ALICE, groups=["security"]).accepted
+    assert office.decisions(name)[ALICE]["groups"] == ["security"]
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param("security", id="somebody else's"),
+        pytest.param("Finance", id="one's own in another case"),
+        pytest.param("fin\u0430nce", id="one's own in letters that look like it"),
+        pytest.param("finance ", id="one's own and a blank"),
+        pytest.param("finance,security", id="one's own and another in one name"),
+        pytest.param("system:masters", id="the administrators'"),
+        pytest.param("system:serviceaccounts", id="a machine's"),
+    ],
+)
+@pytest.mark.parametrize("verdict", ["Approve", "Deny"])
+def test_nobody_claims_a_group_that_they_are_not_in(office: Office, group: str, verdict: str) -> None:
+    name = office.question()
+    for claimed in ([group], ["finance", group]):
+        refused = office.person(ALICE, "finance").decide(name, verdict, key=ALICE, groups=claimed)
+        assert refused.refused_by(office.named(), _FINANCE), refused.message
+    assert office.decisions(name) == {}
+
+
+@pytest.mark.parametrize("path", ["", "/groups", "/groups/-", "/groups/0"])
+def test_nobody_comes_to_a_group_by_json_patch(office: Office, path: str) -> None:
+    name, alice = office.question(), office.person(ALICE, "finance")
+    assert alice.decide(name, key=ALICE, groups=["finance"]).accepted
+    value = {"": {"verdict": "Approve", "groups": ["security"]}, "/groups": ["security"]}.get(path, "security")
+    operation = {"op": "add", "path": f"/spec/decisions/{ALICE}{path}", "value": value}
+    refused = alice.patch("approvals", name, [operation], how="json")
+    assert refused.refused_by(office.named(), _FINANCE), refused.message
+    assert office.decisions(name)[ALICE]["groups"] == ["finance"]
+
+
+@pytest.mark.parametrize("what", ["", "/groups"])
+def test_nobody_copies_the_groups_of_somebody_elses_answer(office: Office, what: str) -> None:
+    name, alice = office.question(), office.person(ALICE, "finance")
+    assert office.person(BOB, "security").decide(name, key=BOB, groups=["security"]).accepted
+    assert alice.decide(name, key=ALICE).accepted
+    operation = {"op": "copy", "from": f"/spec/decisions/{BOB}{what}", "path": f"/spec/decisions/{ALICE}{what}"}
+    refused = alice.patch("approvals", name, [operation], how="json")
+    assert refused.refused_by(office.named(), _FINANCE), refused.message
+    assert "groups" not in office.decisions(name)[ALICE]
+
+
+@pytest.mark.parametrize("manager", ["kubectl", "orch"])
+def test_nobody_comes_to_a_group_by_server_side_apply(office: Office, manager: str) -> None:
+    name, alice = office.question(), office.person(ALICE, "finance")
+    assert alice.decide(name, key=ALICE, groups=["finance"]).accepted
+    body = {
+        "apiVersion": "orch.dev/v1alpha1",
+        "kind": "Approval",
+        "metadata": {"name": name},
+        "spec": {"decisions": {ALICE: {"verdict": "Approve", "groups": ["security"]}}},
+    }
+    refused = alice.patch("approvals", name, body, how="apply", fieldManager=manager, force="true")
+    assert refused.refused_by(office.named(), _FINANCE), refused.message
+    assert office.decisions(name)[ALICE]["groups"] == ["finance"]
+
+
+def test_who_has_left_a_group_does_not_touch_an_answer_that_claims_it_but_may_drop_the_claim(office: Office) -> None:
+    name = office.question()
+    assert office.person(ALICE, "security").decide(name, "Deny", key=ALICE, groups=["security"]).accepted
+    later = office.person(ALICE, "finance")
+    refused = later.patch("approvals", name, {"spec": {"decisions": {ALICE: {"verdict": "Approve"}}}})
+    assert refused.refused_by(office.named(), _FINANCE), refused.message
+    assert later.decide(name, key=ALICE, groups=None).accepted
+    assert office.decisions(name) == {ALICE: {"verdict": "Approve"}}
+
+
+def test_the_verb_of_a_group_that_one_is_not_in_is_none(office: Office) -> None:
+    office.bind("deciders", "orch-approver", kind="Group")
+    name = office.question()
+    assert office.person("dora", "deciders").decide(name, key="dora", groups=["deciders"]).accepted
+    refused = office.person("edna").decide(name, key="edna", groups=["deciders"])
+    assert refused.status == 403
+    assert 'User "edna" cannot patch resource "approvals"' in refused.message
+
+
 def test_patch_alone_is_not_enough_without_the_verb_approve(office: Office) -> None:
     office.allow("dave", "approvals", "get", "patch", "update")
     refused = office.person("dave").decide(office.question(), key="dave")
