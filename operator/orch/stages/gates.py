@@ -51,12 +51,13 @@ from orch.policy.approvals import (
 from orch.policy.guards import Finding as FoundByGuard
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Permission
-from orch.stages.base import base_branch
+from orch.stages.base import base_branch, branch
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
 from orch.stages.effects import Act, Find, once
 
 _MOST_QUESTIONS: Final = 5
 _MOST_FINDINGS: Final = 20
+_OF_A_CHANGE: Final = (Gate.PUBLISH, Gate.MERGE)
 _SOON: Final = timedelta(seconds=1)
 
 
@@ -203,6 +204,24 @@ async def withdraw(ctx: RunContext) -> None:
         if approval is not None and approval.status.outcome in (None, ApprovalOutcome.PENDING):
             await _close(ctx, approval, "the run has ended")
             _note(ctx, noted.gate, noted.name, ApprovalOutcome.SUPERSEDED)
+
+
+async def take_over(ctx: RunContext) -> None:
+    """Record that the branch is somebody else's. What was allowed for its content as we left it is not worth anything any
+    more, also where an answer was counted before anybody saw the push."""
+    for noted in ctx.run.status.approvals:
+        approval = await ctx.records.find_approval(noted.name) if noted.gate in _OF_A_CHANGE and noted.name else None
+        if approval is not None and _is_open(approval):
+            await _close(ctx, approval, "somebody else has pushed to the branch")
+            _note(ctx, noted.gate, noted.name, ApprovalOutcome.SUPERSEDED)
+    branch(ctx).taken_over = True
+
+
+def _is_open(approval: Approval) -> bool:
+    """Whether it may still be answered, or used."""
+    status = approval.status
+    is_unused = status.outcome is ApprovalOutcome.APPROVED and status.consumed_time is None
+    return is_unused or status.outcome in (None, ApprovalOutcome.PENDING)
 
 
 async def _close(ctx: RunContext, approval: Approval, why: str) -> None:

@@ -20,6 +20,7 @@ from orch.stages.claim import BODY_LIMIT
 from orch.stages.content import HOLD, POLL, await_label, labelled_since
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import find_effect
+from orch.stages.gates import take_over
 from orch.stages.inputs import issue_text
 from orch.stages.merge import adopt_merge
 from orch.stages.work import place
@@ -82,10 +83,10 @@ async def _pull(ctx: RunContext) -> Waiting | None:
         status.state = PullRequestState.CLOSED
         raise Cancelled("ClosedByHuman", f"#{pull.number} was closed without a merge")
     status.head_sha = pull.head_sha
-    return _moved(ctx, pull)
+    return await _moved(ctx, pull)
 
 
-def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
+async def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
     """Somebody else's commit on our branch: orch stops pushing. A push of ours that is on its way is none."""
     branch = ctx.run.status.branch
     if branch is None:
@@ -93,7 +94,8 @@ def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
     is_ours = pull.head_sha in (branch.expected_sha, branch.head_sha)
     if not branch.taken_over and (is_ours or find_effect(ctx.run, f"push/{pull.head_sha}") is not None):
         return None
-    branch.taken_over = True
+    if not branch.taken_over:
+        await take_over(ctx)
     message = (
         f"#{pull.number} has commits that are not orch's: it does not push again. Merge or close it, or cancel the run"
     )

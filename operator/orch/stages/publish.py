@@ -13,7 +13,7 @@ from orch.stages.asked import asked_change, changed_paths
 from orch.stages.base import branch
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
 from orch.stages.effects import done, find_effect, once
-from orch.stages.gates import Question, ask, once_open
+from orch.stages.gates import Question, ask, once_open, take_over
 from orch.stages.sticky import refresh_sticky
 
 
@@ -76,7 +76,7 @@ async def _push(ctx: RunContext) -> Outcome:
         else:
             pushed = await once_open(ctx, Gate.PUBLISH, key, find=find, act=act, look_first=True)
     except HeadMoved:
-        record.taken_over = True
+        await take_over(ctx)
         return _taken_over(name)
     if isinstance(pushed, Waiting):
         return pushed

@@ -8,7 +8,7 @@ from tests.builders import a_repo, a_run, sha
 from tests.unit.stages.world import World, at
 
 from orch.api.conditions import set_condition
-from orch.api.v1alpha1 import CancelRequest, PullRequestState, StepState
+from orch.api.v1alpha1 import ApprovalOutcome, CancelRequest, PullRequestState, StepState
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.errors import Cancelled, CredentialsRefused
 from orch.stages import Stage, Waiting
@@ -156,6 +156,32 @@ async def test_a_push_of_ours_that_is_on_its_way_is_nobody_elses() -> None:
     assert world.forge.branches[branch.name or ""] == old
     assert await world.look() is None
     assert not branch.taken_over
+
+
+@pytest.mark.parametrize("outcome", [ApprovalOutcome.PENDING, ApprovalOutcome.APPROVED])
+async def test_somebody_elses_push_closes_the_question_also_when_it_was_answered_already(
+    outcome: ApprovalOutcome,
+) -> None:
+    world = await at(merge, a_repo(mode="Supervised"))
+    await world.play(merge)
+    name = world.decide(outcome)
+    assert world.run.status.branch is not None
+    world.forge.branches[world.run.status.branch.name or ""] = sha("theirs")
+    assert _reason(await world.look()) is WaitingReason.TAKEN_OVER
+    assert world.records.asked[name].status.outcome is ApprovalOutcome.SUPERSEDED
+    assert (name, ApprovalOutcome.SUPERSEDED) in [(it.name, it.outcome) for it in world.run.status.approvals]
+
+
+async def test_somebody_elses_push_leaves_an_approval_that_was_used_as_it_is() -> None:
+    world = World(a_repo(approvals={"gates": [{"gate": "Publish", "when": "Always"}]}))
+    await world.reach(publish)
+    await world.play(publish)
+    name = world.decide(ApprovalOutcome.APPROVED)
+    await world.play(publish)
+    assert world.run.status.branch is not None
+    world.forge.branches[world.run.status.branch.name or ""] = sha("theirs")
+    assert _reason(await world.look()) is WaitingReason.TAKEN_OVER
+    assert world.records.asked[name].status.outcome is ApprovalOutcome.APPROVED
 
 
 async def test_an_edit_that_starts_over_drops_what_was_made_from_the_old_text() -> None:
