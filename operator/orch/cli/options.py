@@ -64,6 +64,15 @@ Output = Annotated[
     Format | None, typer.Option("--output", "-o", help="Form: wide, json, yaml or name; default: a table.")
 ]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, and print each line that changes.")]
+Gateway = Annotated[
+    str,
+    typer.Option(
+        "--gateway",
+        envvar="ORCH_GATEWAY_URL",
+        help="Address of the gateway: on this machine, e.g. its port forwarded to here, or https.",
+        show_default=True,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to go on.")]
 OperatorNamespace = Annotated[
     str,

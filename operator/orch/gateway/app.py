@@ -2,7 +2,7 @@
 
 Built by `server`; the same for the Unix socket of the sandboxes and for the operator's TCP port, since the ticket decides
 what is allowed, not the way. Paths: `/v1/messages`, `/artifacts/{digest}`, `/usage/{identity}`, `/healthz`, `/readyz`,
-`/metrics`. It decides nothing itself.
+`/metrics`, and for people `/runs/{namespace}/{run}/transcripts/{step}`. It decides nothing itself.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from orch.gateway.errors import KINDS, Refusal
 from orch.gateway.ledger import Ledger
 from orch.gateway.messages import Messages
 from orch.gateway.metrics import Metrics
+from orch.gateway.readers import Readers
 from orch.gateway.shelves import Shelves
 from orch.gateway.tickets import Doorkeeper
 from orch.gateway.upstreams import Upstream
@@ -50,6 +51,7 @@ class Rooms:
     metrics: Metrics
     messages: Messages
     shelves: Shelves
+    readers: Readers
 
 
 def build_app(rooms: Rooms) -> Starlette:
@@ -68,6 +70,7 @@ def build_app(rooms: Rooms) -> Starlette:
             Route("/v1/messages", rooms.messages.create, methods=["POST"]),
             Route("/artifacts/{digest}", rooms.shelves.put, methods=["PUT"]),
             Route("/artifacts/{digest}", rooms.shelves.get, methods=["GET"]),
+            Route("/runs/{namespace}/{run}/transcripts/{step}", rooms.readers.transcript, methods=["GET"]),
             Route("/usage/{identity}", office.usage, methods=["GET"]),
             Route("/healthz", office.healthz, methods=["GET"]),
             Route("/readyz", office.readyz, methods=["GET"]),

@@ -9,6 +9,7 @@ import sys
 
 from pydantic import ValidationError
 
+from orch.errors import OrchError
 from orch.gateway.ledger import LedgerBusy
 from orch.gateway.server import running
 from orch.gateway.settings import PREFIX, GatewaySettings
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> int:
         return _say("; ".join(problems), 2)
     except sqlite3.Error as err:
         return _say(f"the book in {settings.data_dir} cannot be used: {err}", 1)
-    except (LedgerBusy, OSError, ValueError) as err:
+    except (LedgerBusy, OSError, OrchError, ValueError) as err:
         return _say(str(err), 1)
     return 0
 

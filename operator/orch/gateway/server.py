@@ -24,10 +24,12 @@ from orch.gateway.book import Book
 from orch.gateway.messages import Messages
 from orch.gateway.metrics import Metrics
 from orch.gateway.prices import Prices, load_prices
+from orch.gateway.readers import Readers, open_cluster
 from orch.gateway.settings import GatewaySettings
 from orch.gateway.shelves import Shelves
 from orch.gateway.tickets import Doorkeeper
 from orch.gateway.upstreams import KeyFile, Upstream
+from orch.kube.client import Kube
 
 DRAIN_SECONDS: Final = 25
 _SHORTEST_KEY: Final = 32
@@ -57,26 +59,28 @@ class _Server(uvicorn.Server):
 async def running(settings: GatewaySettings) -> AsyncIterator[str]:
     """A gateway that listens for the length of the block; the operator's address. Leaving the block drains it.
 
-    Raises ValueError, OSError, LedgerBusy or sqlite3.Error for what a person has to change."""
+    Raises ValueError, OSError, NeedsHuman, LedgerBusy or sqlite3.Error for what a person has to change."""
     key = read_ticket_key(settings.ticket_key_file)
     prices = load_prices(settings.prices_file)
     book = Book(settings.data_dir)
     try:
         if book.charged_at_start:
             _log.warning("outstanding_calls_charged", calls=book.charged_at_start)
-        rooms = _rooms(settings, Doorkeeper(key, lambda: datetime.now(UTC)), prices, book)
-        with listen(settings) as listeners:
-            url = _url(listeners[0])
-            async with _serving(rooms, listeners):
-                _log.info("gateway_listening", url=url, socket=str(settings.unix_socket))
-                yield url
+        door = Doorkeeper(key, lambda: datetime.now(UTC))
+        async with open_cluster(settings.kubeconfig) as cluster:
+            rooms = _rooms(settings, door, prices, book, cluster)
+            with listen(settings) as listeners:
+                url = _url(listeners[0])
+                async with _serving(rooms, listeners):
+                    _log.info("gateway_listening", url=url, socket=str(settings.unix_socket))
+                    yield url
         await rooms.upstream.close()
     finally:
         book.close()
     _log.info("gateway_stopped")
 
 
-def _rooms(settings: GatewaySettings, door: Doorkeeper, prices: Prices, book: Book) -> Rooms:
+def _rooms(settings: GatewaySettings, door: Doorkeeper, prices: Prices, book: Book, cluster: Kube | None) -> Rooms:
     upstream, metrics = Upstream(settings.upstream_url, KeyFile(settings.upstream_key_file)), Metrics()
     store = ArtifactStore(settings.data_dir / "artifacts", limit=settings.artifact_bytes)
     return Rooms(
@@ -86,6 +90,7 @@ def _rooms(settings: GatewaySettings, door: Doorkeeper, prices: Prices, book: Bo
         metrics=metrics,
         messages=Messages(door, prices, book, upstream, metrics),
         shelves=Shelves(door, store, book, settings.step_bytes),
+        readers=Readers(cluster, store, book),
     )
 
 

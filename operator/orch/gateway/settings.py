@@ -26,6 +26,8 @@ class GatewaySettings(BaseSettings):
     """Address of the Messages API, up to `/v1`. Plain HTTP only on loopback."""
     upstream_key_file: Path = Path("/etc/orch/model.key")
     """The model service's key, read anew for each call. Without it the gateway runs but is not ready."""
+    kubeconfig: Path | None = None
+    """The cluster that says which people may read transcripts. Default: the service account of the pod; else nobody may."""
     unix_socket: Path = Path("/run/orch-gateway/gateway.sock")
     """Where work steps reach the gateway from their sandboxes. At most 107 bytes (unix(7)), in a folder of its own."""
     listen_host: str = "127.0.0.1"

@@ -27,16 +27,22 @@ class Doorkeeper:
 
     def admit(self, request: Request, *roles: Role) -> Claims:
         """The claims of the request's ticket. Raises Refusal: 401 without a living ticket, 403 for another role."""
-        scheme, _, ticket = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not ticket:
-            raise Refusal(401, "a ticket is required: send it as `Authorization: Bearer …`", label="ticket")
+        ticket = bearer(request, "a ticket is required: send it")
         try:
-            claims = verify(ticket.strip(), self._key, now=self._clock())
+            claims = verify(ticket, self._key, now=self._clock())
         except InvalidTicket as err:
             raise Refusal(401, str(err), label="ticket") from None
         if claims.role not in roles:
             raise Refusal(403, f"a ticket of the role {claims.role.value} does not open this", label="role")
         return claims
+
+
+def bearer(request: Request, wanted: str) -> str:
+    """What stands in the header. Raises Refusal, which begins with what is wanted, when nothing does."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        raise Refusal(401, f"{wanted} as `Authorization: Bearer …`", label="ticket")
+    return given.strip()
 
 
 def stage_of(claims: Claims) -> str:

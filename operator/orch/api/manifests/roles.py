@@ -44,7 +44,8 @@ def operator_access(installation: Installation) -> list[Document]:
 
 def people_roles() -> list[Document]:
     """Roles to bind people to, in a namespace or in all."""
-    read = [_rule(GROUP, _KINDS, _READ), _rule("", ["configmaps"], ["get"]), _rule("", ["events"], _READ)]
+    see = [_rule(GROUP, _KINDS, _READ), _rule(GROUP, ["issueruns/log"], ["get"])]
+    read = [*see, _rule("", ["configmaps"], ["get"]), _rule("", ["events"], _READ)]
     work = [
         _rule(GROUP, ["issueruns"], ["create", "patch", "update", "delete"]),
         _rule(GROUP, ["orchestratedrepos"], ["patch", "update"]),
@@ -56,7 +57,7 @@ def people_roles() -> list[Document]:
         _rule(GROUP, ["rollbackpoints"], ["patch", "update", "delete", "rollback"]),
     ]
     return [
-        _cluster_role("orch-view", [_rule(GROUP, _KINDS, _READ)], {f"{_RBAC}/aggregate-to-view": "true"}),
+        _cluster_role("orch-view", see, {f"{_RBAC}/aggregate-to-view": "true"}),
         _cluster_role("orch-work", work, {f"{_RBAC}/aggregate-to-edit": "true"}),
         _cluster_role("orch-viewer", read),
         _cluster_role("orch-approver", [*read, *decide]),
@@ -89,6 +90,7 @@ _CLUSTER: Final = [
         ["get"],
     ),
     _rule("authorization.k8s.io", ["subjectaccessreviews"], ["create"]),
+    _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),  # the gateway's, which lives beside it
 ]
 _HOME: Final = [
     _rule("coordination.k8s.io", ["leases"], ["get", "create", "update", "delete"]),

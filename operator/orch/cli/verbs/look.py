@@ -1,15 +1,25 @@
-"""The verbs that only look: status, explain, plan, diff, audit."""
+"""The verbs that only look: status, explain, plan, diff, logs, transcript, audit."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orch.cli import completion
-from orch.cli.options import AllNamespaces, Labels, Output, Place, Watch
+from orch.cli.options import AllNamespaces, Gateway, Labels, Output, Place, Watch
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import AnyRepo, Run
+
+_Step = Annotated[
+    str | None, typer.Argument(help="One of its work steps, e.g. implement-1; default: the newest that has ended.")
+]
+_TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="File with the token to show, where the kubeconfig holds none.", metavar="FILE"),
+]
+_HERE = "http://127.0.0.1:8443"
 
 
 def add(app: typer.Typer) -> None:
@@ -63,6 +73,37 @@ def add(app: typer.Typer) -> None:
         from orch.cli import artifacts
 
         return artifacts.diff(place, run)
+
+    @online(app, "logs")
+    def logs(
+        place: Place, run: Run, step: _Step = None, gateway: Gateway = _HERE, token_file: _TokenFile = None
+    ) -> int:
+        """The commands and tools that a work step has run, and what they printed; needs `get` on issueruns/log.
+
+        The gateway keeps it, and is shown your cluster token. Where it does not run on this machine, forward its port to here
+        (kubectl port-forward, ssh -L). A step hands its record in when it ends. Untrusted text: each line stands behind a bar,
+        control characters are escapes.
+        """
+        from orch.cli import transcripts
+
+        return transcripts.logs(place, transcripts.Wish(run, step, gateway, token_file))
+
+    @online(app, "transcript")
+    def transcript(
+        place: Place,
+        run: Run,
+        step: _Step = None,
+        gateway: Gateway = _HERE,
+        token_file: _TokenFile = None,
+        raw: Annotated[bool, typer.Option("--json", help="One JSON object a line, as it was recorded.")] = False,
+    ) -> int:
+        """All that a work step was told, said and did: `logs` with the prompts and the model's words between.
+
+        Kept, reached and shown as `logs` is.
+        """
+        from orch.cli import transcripts
+
+        return transcripts.transcript(place, transcripts.Wish(run, step, gateway, token_file), raw)
 
     @online(app, "audit")
     def audit(
