@@ -21,6 +21,7 @@ class FakeGit:
         self.branches.setdefault("main", BASE)
         self.trees: dict[str, str] = {}
         self.parents: dict[str, tuple[str, ...]] = {}
+        self.messages: dict[str, str] = {}
         self.conflicts: set[str] = set()
         self.mixes = False
         """Whether the bases touch the files of the change."""
@@ -89,6 +90,14 @@ class FakeGit:
             [await self.is_ancestor(remote, ancestor=ancestor, sha=parent) for parent in self.parents.get(sha, ())]
         )
 
+    async def all_say(self, remote: Remote, *, sha: str, base: str, trailer: str, value: str) -> bool:
+        at = sha
+        while not await self.is_ancestor(remote, ancestor=at, sha=base):
+            if f"{trailer}: {value}" not in self.messages.get(at, "").splitlines():
+                return False
+            at = self.parents[at][0]
+        return True
+
     async def only_updates(self, remote: Remote, *, content: str, sha: str, base: str) -> bool:
         at = sha
         while at != content:
@@ -102,5 +111,5 @@ class FakeGit:
 
     def _commit(self, tree: str, parents: Sequence[str], message: str, time: datetime) -> str:
         made = sha(f"{tree} {parents} {message} {time}")
-        self.trees[made], self.parents[made] = tree, tuple(parents)
+        self.trees[made], self.parents[made], self.messages[made] = tree, tuple(parents), message
         return made

@@ -39,6 +39,7 @@ DEADLINES: Final[Mapping[str, float]] = {
     "push": 300.0,
     "is-ancestor": 60.0,
     "only-updates": 120.0,
+    "all-say": 60.0,
 }
 """Seconds from the request until the child is killed. An act that fetches what it lacks has to fit too."""
 
@@ -122,6 +123,10 @@ class MirrorGit:
     async def is_ancestor(self, remote: Remote, *, ancestor: str, sha: str) -> bool:
         """See `Git.is_ancestor`."""
         return bool(await self._ask("is-ancestor", remote, ancestor=ancestor, sha=sha))
+
+    async def all_say(self, remote: Remote, *, sha: str, base: str, trailer: str, value: str) -> bool:
+        """See `Git.all_say`."""
+        return bool(await self._ask("all-say", remote, sha=sha, base=base, trailer=trailer, value=value))
 
     async def only_updates(self, remote: Remote, *, content: str, sha: str, base: str) -> bool:
         """See `Git.only_updates`."""

@@ -35,6 +35,7 @@ SHARED: Final[dict[str, Verb]] = {
     "push": remotes.push,
     "is-ancestor": commits.is_ancestor,
     "only-updates": merges.only_updates,
+    "all-say": commits.all_say,
 }
 
 

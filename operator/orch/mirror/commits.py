@@ -38,3 +38,12 @@ def is_ancestor(mirror: Mirror, args: dict[str, Any]) -> bool:
     ancestor, sha = checked_sha(args["ancestor"]), checked_sha(args["sha"])
     need(mirror, [ancestor, sha])
     return mirror.git.run("merge-base", "--is-ancestor", ancestor, sha, accept=(0, 1)).code == 0
+
+
+def all_say(mirror: Mirror, args: dict[str, Any]) -> bool:
+    """See `orch.ports.Git.all_say`."""
+    sha, base = checked_sha(args["sha"]), checked_sha(args["base"])
+    need(mirror, [sha, base])
+    said = f"--format=%(trailers:key={args['trailer']},valueonly,separator=%x2C)"
+    lines = mirror.git.run("log", "--first-parent", said, sha, f"^{base}").stdout.splitlines()
+    return all(line == args["value"].encode() for line in lines)

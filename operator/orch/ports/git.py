@@ -114,6 +114,11 @@ class Git(Protocol):
 
     async def is_ancestor(self, remote: Remote, *, ancestor: str, sha: str) -> bool: ...
 
+    async def all_say(self, remote: Remote, *, sha: str, base: str, trailer: str, value: str) -> bool:
+        """Whether each commit on the first-parent line of `sha` that `base` does not hold has this trailer in its message.
+        Anybody can write one: it tells what a commit says of itself, and is no proof."""
+        ...
+
     async def only_updates(self, remote: Remote, *, content: str, sha: str, base: str) -> bool:
         """Whether `sha` is `content` and on top of it nothing but merges of the history of `base`, each with exactly the
         tree that git makes of its two parents, and whether against `base` both are the same change, byte for byte."""

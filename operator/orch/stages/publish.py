@@ -60,6 +60,8 @@ async def _push(ctx: RunContext) -> Outcome:
     if not isinstance(gate, Done):
         return gate
     head, name = record.head_sha or "", record.name or ""
+    if record.expected_sha is None:
+        record.expected_sha = await _left_by_earlier_life(ctx)
 
     async def find() -> str | None:
         return head if await ctx.git.remote_sha(ctx.remote, name) == head else None
@@ -83,6 +85,23 @@ async def _push(ctx: RunContext) -> Outcome:
     record.expected_sha = head
     ctx.lines("pushed", {"branch": name, "sha": head, "change": change.digest})
     return Done()
+
+
+async def _left_by_earlier_life(ctx: RunContext) -> str | None:
+    """Where our branch is although this run has not pushed yet: the cluster was lost, and the run made anew. None when it
+    holds anything that does not say it is this run's."""
+    record = branch(ctx)
+    found = await ctx.git.remote_sha(ctx.remote, record.name or "")
+    if found is None or found == record.head_sha:
+        return None
+    ours = await ctx.git.all_say(
+        ctx.remote,
+        sha=found,
+        base=record.base_sha or "",
+        trailer=texts.RUN_TRAILER,
+        value=ctx.run.status.identity or "",
+    )
+    return found if ours else None
 
 
 def _taken_over(name: str) -> Waiting:

@@ -12,6 +12,8 @@ from orch.policy.render import marker, render_title, render_untrusted
 from orch.policy.text import one_line
 from orch.ports import Author
 
+RUN_TRAILER = "Orch-Run"
+"""Names the run in the message of each commit of ours; its value is the run's identity."""
 _DIFF = "diff-"
 _NO_NEW_ATTEMPT = {IssueRunReason.CLAIMED_ELSEWHERE, IssueRunReason.DELETED, IssueRunReason.CLOSED_BY_HUMAN}
 """Somebody has decided otherwise, or another run is at it."""
@@ -36,7 +38,11 @@ def commit_message(run: IssueRun, step: Step, *, sign_off: Author | None) -> str
         "conflict": "Merge the base branch into",
     }
     kind = step.name.rsplit("-", 2)[-2]
-    lines = [f"{what.get(kind, 'Change for')} issue {run.spec.issue_number}", "", f"Orch-Run: {run.status.identity}"]
+    lines = [
+        f"{what.get(kind, 'Change for')} issue {run.spec.issue_number}",
+        "",
+        f"{RUN_TRAILER}: {run.status.identity}",
+    ]
     if sign_off is not None:
         lines.append(f"Signed-off-by: {sign_off.name} <{sign_off.email}>")
     return "\n".join(lines) + "\n"
@@ -44,7 +50,9 @@ def commit_message(run: IssueRun, step: Step, *, sign_off: Author | None) -> str
 
 def update_message(run: IssueRun, base: str) -> str:
     """Message of a merge of the base branch into ours."""
-    return f"Merge {one_line(base, limit=200)} for issue {run.spec.issue_number}\n\nOrch-Run: {run.status.identity}\n"
+    return (
+        f"Merge {one_line(base, limit=200)} for issue {run.spec.issue_number}\n\n{RUN_TRAILER}: {run.status.identity}\n"
+    )
 
 
 def merge_message(run: IssueRun) -> tuple[str, str]:
@@ -52,7 +60,7 @@ def merge_message(run: IssueRun) -> tuple[str, str]:
     pull = run.status.pull_request
     return (
         f"Resolve issue {run.spec.issue_number} (#{pull.number if pull else '?'})",
-        f"Orch-Run: {run.status.identity}\n",
+        f"{RUN_TRAILER}: {run.status.identity}\n",
     )
 
 

@@ -105,3 +105,19 @@ async def test_only_updates_is_false_where_both_sides_touched_a_file(
     merged = await _merge(git, remote, ours, theirs)
     assert merged is not None
     assert not await git.only_updates(remote, content=ours, sha=merged, base=theirs)
+
+
+async def test_whose_each_commit_says_it_is(git: MirrorGit, remote: Remote, person: Work) -> None:
+    base = await git.fetch(remote, "main")
+
+    async def all_say(sha: str) -> bool:
+        return await git.all_say(remote, sha=sha, base=base, trailer="Orch-Run", value="abc")
+
+    assert await all_say(base)
+    heads = []
+    for number, message in enumerate(
+        ("One\n\nOrch-Run: abc\nSigned-off-by: a <a@b>\n", "Two\n\nOrch-Run: abcd\n", "Th\xe9")
+    ):
+        heads.append(person.commit({"a.txt": f"{number}\n"}, message))
+        await git.import_bundle(remote, person.bundle(heads[-1], base), sha=heads[-1])
+    assert [await all_say(head) for head in heads] == [True, False, False]

@@ -108,6 +108,25 @@ async def test_a_branch_that_somebody_moved_is_theirs() -> None:
     assert world.run.status.effects[-1].key.startswith("claim/")
 
 
+@pytest.mark.parametrize("anybody_else", [False, True])
+async def test_a_branch_of_the_runs_earlier_life_is_gone_on_with(anybody_else: bool) -> None:
+    """The cluster was lost, and the run made anew, which knows nothing of the branch that it left."""
+    world = await at(publish)
+    identity, name = world.run.status.identity, world.run.status.branch.name
+    parent = world.forge.branches["main"]
+    for message in (f"Ours\n\nOrch-Run: {identity}\n", *(["Theirs\n"] if anybody_else else [])):
+        parent = world.git._commit("left", [parent], message, world.clock.now)
+    world.git.branches[name] = parent
+    outcome = await world.play(publish)
+    if anybody_else:
+        assert isinstance(outcome, Waiting)
+        assert outcome.reason is WaitingReason.TAKEN_OVER
+        assert world.remote_head == parent
+    else:
+        assert outcome == Done()
+        assert world.remote_head == world.head
+
+
 async def test_a_branch_that_was_taken_over_stays_so_when_it_is_put_back() -> None:
     world = await at(checks)
     branch = world.run.status.branch
