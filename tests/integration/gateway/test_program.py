@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import hashlib
 import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from tests.integration.gateway.harness import KEY, MODEL_KEY, a_request, a_ticket
+from tests.integration.gateway.harness import KEY, MODEL_KEY, Gateway, a_request, a_ticket
 
+from orch.adapters.runners.processes import descendants
 from orch.gateway.server import running
 from orch.gateway.settings import GatewaySettings
 
 SECRET_TEXT = "what the issue says"
+_CONTENT = bytes(100_000)
+_DIGEST = f"sha256:{hashlib.sha256(_CONTENT).hexdigest()}"
 
 
 class Program:
@@ -57,9 +63,9 @@ def _variables(settings: GatewaySettings, **more: object) -> dict[str, str]:
 async def launch(settings: GatewaySettings) -> AsyncIterator[Callable[..., Any]]:
     started: list[Program] = []
 
-    async def begin(*arguments: str, **more: object) -> Program:
+    async def begin(*arguments: str, inside: Sequence[str] = (), **more: object) -> Program:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "orch.gateway", *arguments),
+            *(*inside, sys.executable, "-m", "orch.gateway", *arguments),
             env=_variables(settings, **more),
             stderr=asyncio.subprocess.PIPE,
         )
@@ -197,3 +203,49 @@ async def test_it_takes_no_arguments(launch: Any) -> None:
     program = await launch("--help")
     assert await program.end() == 2
     assert "ORCH_GATEWAY_" in program.raw
+
+
+async def test_a_full_disk_spends_nothing_and_is_got_over(launch: Any, model: Any, settings: GatewaySettings) -> None:
+    """What cannot be written down is not sent; once there is room, all goes on without a restart."""
+    stand_in = model("[{stages: [{stage: Implement, turns: [{text: Hello}, {text: Hello}]}]}]")
+    small = (
+        "bwrap",
+        "--die-with-parent",
+        "--dev-bind",
+        "/",
+        "/",
+        "--size",
+        "4000000",
+        "--tmpfs",
+        str(settings.data_dir),
+    )
+    program = await launch(inside=small, upstream_url=stand_in.url)
+    url = (await program.until("gateway_listening"))["url"]
+    (inner,) = descendants(program.process.pid)
+    filler = Path(f"/proc/{inner.pid}/root{settings.data_dir}/filler")
+    async with AsyncExitStack() as stack:
+        gateway = Gateway(url, settings, stack)
+        assert (await gateway.post()).status_code == 200
+        before = len(stand_in.journal())
+        await asyncio.to_thread(_fill, filler)
+        ready = await gateway.http.get("/readyz")
+        assert (ready.status_code, "the book cannot be written" in ready.text) == (503, True)
+        for _ in range(2):
+            assert (await gateway.post()).status_code == 503
+        stored = await gateway.http.put(f"/artifacts/{_DIGEST}", content=_CONTENT, headers=gateway.as_operator())
+        assert stored.status_code == 507
+        assert [entry for entry in stand_in.journal()[before:] if "usage" in entry] == []
+        await asyncio.to_thread(filler.unlink)
+        assert (await gateway.http.get("/readyz")).status_code == 200
+        assert (await gateway.post()).status_code == 200
+        usage = await gateway.usage()
+        assert (usage.model_calls, usage.reserved_usd) == (2, 0)
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as err:
+            assert err.errno == errno.ENOSPC  # noqa: PT017
