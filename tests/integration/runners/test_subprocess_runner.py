@@ -16,6 +16,7 @@ from tests.integration.agent.world import TICKET
 from tests.integration.runners.conftest import Site, place, until
 
 from orch.adapters.runners.processes import Process, descendants
+from orch.adapters.runners.supervise import LEAST_FREE
 from orch.api.work import Limits, StepOutcome
 from orch.errors import Terminal, Transient
 from orch.ports import StepState
@@ -156,6 +157,52 @@ async def test_the_deadline_ends_a_step(site: Site) -> None:
     assert status.state is StepState.FAILED
     assert status.message == "ended: the step took longer than 4 s"
     assert family(uid) == []
+
+
+ON_A_SMALL_DISK = """
+import asyncio, sys
+from pathlib import Path
+from orch.adapters.runners.subprocess_runner import SubprocessRunner
+from orch.api.work import StepInput
+from orch.policy.identity import step_place
+from orch.ports import StepState
+data, socket, text, ticket = sys.argv[1:]
+step = StepInput.model_validate_json(text)
+
+async def main():
+    runner = SubprocessRunner(Path(data), Path(socket), insecure=True, bwrap="no-such-bwrap")
+    uid = await runner.start(step, input_digest="", ticket=ticket, seconds=100)
+    while (status := await runner.observe(step_place(step.identity, step.name), uid)).state is StepState.RUNNING:
+        await asyncio.sleep(0.05)
+    print(status.state, status.message)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_step_ends_before_its_disk_is_full(site: Site) -> None:
+    """The disk is the host's: whoever fills it stops the operator and the gateway too."""
+    site.serve(HANGING)
+    words = [str(site.data), str(site.world.socket), site.step().model_dump_json(), TICKET]
+    small = [
+        "bwrap",
+        "--die-with-parent",
+        "--dev-bind",
+        "/",
+        "/",
+        "--size",
+        str(LEAST_FREE // 2),
+        "--tmpfs",
+        str(site.data),
+    ]
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [*small, sys.executable, "-c", ON_A_SMALL_DISK, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("Failed ended: less than 500 MB are free"), (done.stdout, done.stderr)
 
 
 async def test_a_killed_tool_server_fails_the_step(site: Site) -> None:
