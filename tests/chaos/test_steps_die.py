@@ -21,8 +21,7 @@ def test_a_step_dies_in_the_middle_of_a_call(open_desk: Callable[..., Desk], tmp
     load = make(tmp_path / "load", repositories=1, issues=1)
     title = load.issues[0].title
     first, *rest = read_script(load, title)[stage]
-    # the step that takes its place is held as long, so that the run is not over before the lost call is in the book
-    script(load, title, {stage: [{**first, "delay": _HELD}, *rest]})
+    script(load, title, {}, first={stage: [{**first, "delay": _HELD}, *rest]})
     desk = open_desk(load.seed, [load.script])
     desk.watch("crash", load.repositories[0], **load.spec)
     run = Lot(desk, load, {load.repositories[0]: "crash"}).take()

@@ -36,11 +36,15 @@ from orch.stages.work import place, record_usage
 
 _BOUND: Final = timedelta(minutes=5)
 """A deletion waits at most this long for GitHub, then lets go."""
+_SETTLED: Final = timedelta(seconds=45)
+"""The gateway learns within 30 s what a call has cost that nobody waits for, or charges its reserve."""
+_LOOK_AGAIN: Final = timedelta(seconds=2)
 DECLINED: Final = "orch/declined"
 
 
 async def end(ctx: RunContext, err: OrchError | None) -> timedelta | None:
-    """Let go, tell, and write the outcome. May raise RateLimited or Transient: the next reconcile goes on here."""
+    """Let go, tell, and write the outcome; when to look again if that is not all yet. May raise RateLimited or Transient:
+    the next reconcile goes on here."""
     status = ctx.run.status
     if err is not None and status.failure is None:
         status.failure = FailureStatus(
@@ -54,8 +58,19 @@ async def end(ctx: RunContext, err: OrchError | None) -> timedelta | None:
         await _let_go(ctx)
         await withdraw(ctx)
         await _if_allowed(ctx, "comment", refresh_sticky(ctx))
+    if _is_money_open(ctx):
+        return _LOOK_AGAIN
     _conclude(ctx)
     return None
+
+
+def _is_money_open(ctx: RunContext) -> bool:
+    """Whether a call of a step that was cut short is still in the gateway's hands: a run that has ended is not written again,
+    so its figures have to be whole before."""
+    ends = [step.completion_time for step in ctx.run.status.steps if step.completion_time is not None]
+    if ctx.run.status.usage.reserved_usd == 0 or not ends:
+        return False
+    return ctx.clock() - max(ends) < _SETTLED
 
 
 async def tidy(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: OrchestratedRepo | None) -> Result:
@@ -82,11 +97,11 @@ async def _end_deleted(runs: Store[IssueRun], contexts: Contexts, run: IssueRun,
         return True
     try:
         ctx = await contexts.open(run, repo, writer)
-        await end(ctx, Cancelled("Deleted", "the IssueRun was deleted"))
+        rest = await end(ctx, Cancelled("Deleted", "the IssueRun was deleted"))
     except OrchError:
         return False
     await writer.save()
-    return True
+    return rest is None
 
 
 async def _let_go(ctx: RunContext) -> None:

@@ -1,5 +1,9 @@
 """How a run ends: what it holds is let go, people are told, the outcome is written once, wherever it stood."""
 
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
 import pytest
 from tests.builders import NUMBER, a_repo, sha
 from tests.fakes.acts import Crash
@@ -78,6 +82,24 @@ async def test_a_running_step_is_stopped_and_paid_for() -> None:
     assert world.runner.started == {}
     assert world.run.status.steps[-1].state is StepState.CANCELLED
     assert world.run.status.usage.cost_usd == world.meter.book.cost_usd
+
+
+@pytest.mark.parametrize("settles", [True, False])
+async def test_a_call_that_is_under_way_is_waited_for_so_long(settles: bool) -> None:
+    world = await at(implement)
+    await world.play(implement)
+    world.meter.book = replace(world.meter.book, reserved_usd=Decimal("0.5"))
+    assert await end(world.context(), STOPPED) is not None
+    assert world.run.status.completion_time is None
+    assert is_released(world.forge.said[0].body), "people need not wait for the figures"
+    if settles:
+        world.meter.book = replace(world.meter.book, reserved_usd=Decimal(0), cost_usd=Decimal("0.3"))
+    else:
+        world.clock.forward(timedelta(seconds=46))
+    assert await end(world.context(), None) is None
+    assert world.run.status.completion_time == world.clock()
+    assert world.run.status.usage.cost_usd == world.meter.book.cost_usd
+    assert world.runner.cancelled == ["web-7-1-implement-1"], "once"
 
 
 @pytest.mark.parametrize("how", ["crash_after", "crash_before"])
