@@ -28,6 +28,8 @@ SECONDS = float(os.environ.get("SECONDS") or 60)
 SEED = int(os.environ.get("SEED") or random.randrange(1_000_000))
 RUNS = int(os.environ.get("RUNS") or 15)
 _REPOSITORIES = 5
+_SETTLE = 12
+"""Seconds: longer than GitHub may stand still twice in a row and then be late, or what it does at last is done a second time."""
 _PATIENCE = 600.0
 """Seconds of good weather after which every run has ended: what was rate limited or lost has had its time."""
 
@@ -48,7 +50,7 @@ def place(tmp_path: Path) -> Iterator[tuple[Storm, Desk, list[Run]]]:
             seed=load.seed,
             scripts=[load.script],
             namespaces=["team"],
-            settings={"ORCH_SETTLE": "PT5S"},
+            settings={"ORCH_SETTLE": f"PT{_SETTLE}S"},
         )
         desk = Desk(stack.enter_context(world))
         _settle_addresses(world)
