@@ -11,7 +11,7 @@ from orch.ports import Pull
 from orch.stages import texts
 from orch.stages.asked import asked_change, changed_paths
 from orch.stages.base import branch
-from orch.stages.contract import Done, Outcome, RunContext, Waiting
+from orch.stages.contract import NOW, Done, Outcome, RunContext, Waiting
 from orch.stages.effects import done, find_effect, once
 from orch.stages.gates import Question, ask, once_open, take_over
 from orch.stages.sticky import refresh_sticky
@@ -60,8 +60,6 @@ async def _push(ctx: RunContext) -> Outcome:
     if not isinstance(gate, Done):
         return gate
     head, name = record.head_sha or "", record.name or ""
-    if record.expected_sha is None:
-        record.expected_sha = await _left_by_earlier_life(ctx)
 
     async def find() -> str | None:
         return head if await ctx.git.remote_sha(ctx.remote, name) == head else None
@@ -78,8 +76,12 @@ async def _push(ctx: RunContext) -> Outcome:
         else:
             pushed = await once_open(ctx, Gate.PUBLISH, key, find=find, act=act, look_first=True)
     except HeadMoved:
-        await take_over(ctx)
-        return _taken_over(name)
+        left = await _left_by_earlier_life(ctx) if record.expected_sha is None else None
+        if left is None:
+            await take_over(ctx)
+            return _taken_over(name)
+        record.expected_sha = left
+        return Waiting(None, f"branch {name} is of an earlier life of this run: going on with it", NOW)
     if isinstance(pushed, Waiting):
         return pushed
     record.expected_sha = head
