@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,23 @@ def test_git_packs_are_counted_not_kept(world: Any) -> None:
     assert entry["moved"] == ["refs/heads/more"]
     assert entry["request_body"] is None
     assert entry["request_size"] > 100
+
+
+def test_a_push_that_was_cut_short_moved_nothing(world: Any) -> None:
+    """git's own server may have answered 200 by then: the status alone does not count pushes."""
+    host, port = world.url.removeprefix("http://").split(":")
+    login = base64.b64encode(f"x:{world.tokens['octo']}".encode()).decode()
+    lines = (
+        "POST /octo/app.git/git-receive-pack HTTP/1.1",
+        f"host: {host}",
+        f"authorization: Basic {login}",
+        "content-type: application/x-git-receive-pack-request",
+        "content-length: 1000",
+    )
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall("\r\n".join((*lines, "", "")).encode() + b"00a0")
+    [entry] = world.until(lambda: world.journal(method="POST", path="git-receive-pack$"))
+    assert entry["moved"] == []
 
 
 def test_a_large_body_is_counted_not_kept(world: Any) -> None:
