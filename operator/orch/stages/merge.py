@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from orch.api.conditions import set_condition
-from orch.api.v1alpha1 import ApprovalOutcome, Gate, PullRequestState, UpToDate
+from orch.api.v1alpha1 import ApprovalOutcome, Gate, MergeGate, PullRequestState, UpToDate
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import NotMergeable
 from orch.policy.freezes import in_freeze
-from orch.policy.merging import Ended, Facts, Fix, FixNeeded, Ready, Wait, decide
+from orch.policy.merging import Ended, Facts, Fix, FixNeeded, GateVerdict, Ready, Wait, decide
+from orch.policy.text import one_line
 from orch.ports import Pull
 from orch.stages import texts
 from orch.stages.asked import asked_change, changed_paths
@@ -44,7 +46,9 @@ async def merge(ctx: RunContext) -> Outcome:
         ctx.run, IssueRunCondition.MERGE_APPROVED, True, IssueRunReason.APPROVED, "the gate Merge is open", now
     )
     pull = ctx.pull or await ctx.forge.get_pull(status.number)
-    verdict = decide(await _facts(ctx, pull), ctx.repo.spec.merge).outcome
+    decision = decide(await _facts(ctx, pull), ctx.repo.spec.merge)
+    _record(ctx, decision.gates)
+    verdict = decision.outcome
     match verdict:
         case Ready():
             return await _merge(ctx, pull)
@@ -77,6 +81,23 @@ async def _facts(ctx: RunContext, pull: Pull) -> Facts:
         frozen=in_freeze(ctx.repo.spec.merge.freezes, ctx.clock()),
         approval=ApprovalOutcome.APPROVED,  # `ask` has answered for exactly this content
     )
+
+
+def _record(ctx: RunContext, gates: Sequence[GateVerdict]) -> None:
+    """For `explain`. One that stands as it stood keeps its time, so that nothing new is nothing to write."""
+    status = ctx.run.status
+    known, now = {gate.name: gate for gate in status.merge_gates}, ctx.clock()
+    if gates:  # none: the pull request is not open any more, and what was found last stays
+        status.merge_gates = [
+            MergeGate(
+                name=gate.name,
+                passed=gate.passed,
+                reason=gate.reason,
+                message=one_line(gate.message, limit=256),
+                since=old.since if (old := known.get(gate.name)) and old.passed is gate.passed else now,
+            )
+            for gate in gates
+        ]
 
 
 async def _holds_base(ctx: RunContext, head: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -119,12 +120,68 @@ def test_gates_before_are_passed_and_gates_behind_are_not_reached() -> None:
         "Checks": "Waiting",
         "Review": "NotReached",
         "Approval Merge": "NotReached",
+        "Conflict": "NotReached",
+        "Required checks": "NotReached",
+        "Required reviews": "NotReached",
+        "Up to date": "NotReached",
+        "Blocker": "NotReached",
         "Freeze": "NotReached",
+        "Branch rules": "NotReached",
         "Merge": "NotReached",
         "Rollback point": "NotReached",
     }
     assert found["Guards"].message == "1 files, +2 -1, risk Low"
     assert found["Pull request"].message == "#9 https://x/pull/9"
+
+
+def _found(**closed: str) -> dict[str, Any]:
+    """The gates before the merge as the operator records them; those named are closed, with this message."""
+    names = ("Head", "Conflict", "Checks", "Reviews", "UpToDate", "Blocker", "Freeze", "Approval", "BranchRules")
+    recorded = [
+        {
+            "name": name,
+            "passed": name not in closed,
+            "reason": "Passed" if name not in closed else "Closed",
+            "message": closed.get(name, f"{name} is fine"),
+            "since": ago(hours=2 if name in closed else 5),
+        }
+        for name in names
+    ]
+    return {"mergeGates": recorded, "approvals": [{"gate": "Merge", "name": "", "outcome": "NotRequired"}]}
+
+
+def test_every_gate_before_the_merge_is_told_with_its_verdict_and_since_when() -> None:
+    found = _found(Reviews="1 more approving reviews are required on GitHub", Blocker="the pull request is a draft")
+    run = a_run("Merge", *waiting("AwaitingReview"), **published() | found)
+    lines = {name: (line.verdict.value, line.waits_for) for name, line in gates(run).items()}
+    assert {name: lines[name] for name in list(lines)[-11:-1]} == {
+        "Review": ("Passed", ""),
+        "Approval Merge": ("NotAsked", ""),
+        "Conflict": ("Passed", ""),
+        "Required checks": ("Passed", ""),
+        "Required reviews": ("Waiting", "reviewers of the pull request"),
+        "Up to date": ("Passed", ""),
+        "Blocker": ("Waiting", "a person"),
+        "Freeze": ("Passed", ""),
+        "Branch rules": ("Passed", ""),
+        "Merge": ("NotReached", ""),
+    }
+    told = gates(run)
+    assert told["Blocker"].message == "the pull request is a draft"
+    assert [told[name].since for name in ("Conflict", "Blocker")] == [
+        NOW - timedelta(hours=5),
+        NOW - timedelta(hours=2),
+    ]
+    stands_at = blocking(list(told.values()))
+    assert stands_at is not None
+    assert stands_at.gate == "Required reviews"
+
+
+def test_what_was_found_before_the_question_says_nothing_while_it_is_open() -> None:
+    found = _found(Blocker="a draft") | {"approvals": [{"gate": "Merge", "name": "", "outcome": "Pending"}]}
+    told = gates(a_run("Merge", *waiting("AwaitingApproval"), **published() | found))
+    assert told["Approval Merge"].verdict is Verdict.WAITING
+    assert {told[name].verdict for name in ("Conflict", "Blocker", "Freeze", "Merge")} == {Verdict.NOT_REACHED}
 
 
 def test_a_fix_makes_the_later_gates_unreached_again() -> None:

@@ -61,6 +61,28 @@ async def test_a_freeze_holds_the_merge_back() -> None:
     assert await world.play(merge) == Waiting(None, "merged", timedelta(0))
 
 
+async def test_every_gate_is_recorded_with_since_when_it_stands_so() -> None:
+    world = World(a_repo(merge={"blockerLabel": "hold"}))
+    await world.reach(merge)
+    world.forge.set_pull(labels=frozenset({"hold"}), mergeable=None)
+    first = world.clock.now
+    await world.play(merge)
+    recorded = world.run.status.merge_gates
+    assert [gate.name for gate in recorded if not gate.passed] == ["Conflict", "Blocker"]
+    assert "".join(gate.name[0] for gate in recorded) == "HCCRUBFAB", "all nine, in their order"
+    assert {gate.since for gate in recorded} == {first}
+
+    world.clock.forward(timedelta(minutes=1))
+    await world.play(merge)
+    assert world.run.status.merge_gates == recorded, "nothing new is nothing to write"
+
+    world.forge.set_pull(labels=frozenset({"hold"}), mergeable=True)
+    await world.play(merge)
+    since = {gate.name: (gate.passed, gate.since) for gate in world.run.status.merge_gates}
+    assert since["Conflict"] == (True, first + timedelta(minutes=1))
+    assert since["Blocker"] == (False, first)
+
+
 async def test_a_check_that_turned_red_since_is_looked_at_again() -> None:
     world = await at(merge)
     world.forge.fail_checks(world.head)

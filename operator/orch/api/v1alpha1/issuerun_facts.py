@@ -199,6 +199,21 @@ class ChecksStatus(StatusModel):
     """Names of failed checks."""
 
 
+class MergeGate(StatusModel):
+    """What was last found at one of the gates before the merge."""
+
+    name: Annotated[str, text(32, 1)]
+    """The gate."""
+    passed: bool
+    """Whether it is open."""
+    reason: Annotated[str, text(64)]
+    """For machines."""
+    message: Annotated[str, text(256)]
+    """What was found."""
+    since: Time
+    """Since when it is open, or closed."""
+
+
 class GateApproval(StatusModel):
     """The newest question at one gate."""
 

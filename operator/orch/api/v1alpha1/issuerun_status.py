@@ -14,6 +14,7 @@ from orch.api.v1alpha1.issuerun_facts import (
     ChecksStatus,
     GateApproval,
     IssueStatus,
+    MergeGate,
     PlanStatus,
     PullRequestStatus,
 )
@@ -62,6 +63,8 @@ class IssueRunStatus(ReconciledStatus):
     """The checks of its head commit."""
     approvals: Annotated[list[GateApproval], Field(max_length=3), keyed_by("gate")] = Field(default_factory=list)
     """The newest question at each gate."""
+    merge_gates: Annotated[list[MergeGate], Field(max_length=12), keyed_by("name")] = Field(default_factory=list)
+    """The gates before the merge in their order, as they were found when the run last stood there with its approval."""
     attempts: AttemptsStatus = Field(default_factory=AttemptsStatus)
     """How many attempts are used up."""
     steps: Annotated[list[Step], Field(max_length=20), keyed_by("name")] = Field(default_factory=list)

@@ -12,6 +12,7 @@ from orch.api.v1alpha1 import (
     ApprovalOutcome,
     Gate,
     GateApproval,
+    MergeGate,
     OrchestratedRepo,
     PullRequestState,
     RunStage,
@@ -22,7 +23,6 @@ from orch.api.v1alpha1.reasons import OrchestratedRepoReason, find_meaning
 from orch.cli.explain.gate import Line, Scene
 from orch.cli.explain.gate import Verdict as Stands
 from orch.cli.wording import lacking
-from orch.policy.freezes import in_freeze
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,15 @@ def checked(scene: Scene) -> Fact | None:
     return Fact(passed.message, passed.last_transition_time)
 
 
-def not_frozen(scene: Scene) -> Fact | None:
-    """No freeze holds now, by the policy's own calendar."""
-    if scene.repo is None:
-        return None
-    frozen = in_freeze(scene.repo.spec.merge.freezes, scene.now)
-    return Fact("no freeze", by_policy=not scene.repo.spec.merge.freezes) if frozen is None else None
+def merge_gate(scene: Scene, name: str) -> MergeGate | None:
+    """What was last recorded of a gate before the merge."""
+    return next((gate for gate in scene.run.status.merge_gates if gate.name == name), None)
+
+
+def passed(scene: Scene, name: str) -> Fact | None:
+    """A gate before the merge that was open when the run last stood there."""
+    found = merge_gate(scene, name)
+    return Fact(found.message, found.since) if found and found.passed else None
 
 
 def merged(scene: Scene) -> Fact | None:

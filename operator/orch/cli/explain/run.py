@@ -37,17 +37,26 @@ _WAITS_FOR: Final = {
 @dataclass(frozen=True)
 class _Gate:
     """One gate of the way. `claims`: the reasons of waiting or failing that are this gate's wherever the run stands;
-    `asks`: the gate at which people are asked."""
+    `asks`: the gate at which people are asked; `records`: the entry of `status.mergeGates`, and who is waited for there."""
 
     name: str
     stage: RunStage
     fact: Callable[[Scene], facts.Fact | None]
     claims: frozenset[str] = frozenset()
     asks: Gate | None = None
+    records: str | None = None
+    waits_for: str = ""
 
 
 def _approval(gate: Gate, stage: RunStage) -> _Gate:
     return _Gate(f"Approval {gate.value}", stage, lambda scene: facts.approved(scene, gate), asks=gate)
+
+
+def _merge_gate(name: str, records: str, waits_for: str, reason: str = "") -> _Gate:
+    claims = frozenset({reason}) if reason else frozenset()
+    return _Gate(
+        name, RunStage.MERGE, lambda scene: facts.passed(scene, records), claims, records=records, waits_for=waits_for
+    )
 
 
 _GATES: Final = (
@@ -66,7 +75,13 @@ _GATES: Final = (
     _Gate("Checks", RunStage.CHECKS, facts.checked),
     _Gate("Review", RunStage.REVIEW, lambda scene: None),
     _approval(Gate.MERGE, RunStage.MERGE),
-    _Gate("Freeze", RunStage.MERGE, facts.not_frozen, frozenset({"MergeFrozen"})),
+    _merge_gate("Conflict", "Conflict", "orch, which merges the base branch in"),
+    _merge_gate("Required checks", "Checks", "the pull request's checks"),
+    _merge_gate("Required reviews", "Reviews", "reviewers of the pull request"),
+    _merge_gate("Up to date", "UpToDate", "orch, which merges the base branch in"),
+    _merge_gate("Blocker", "Blocker", "a person"),
+    _merge_gate("Freeze", "Freeze", "the end of the freeze", "MergeFrozen"),
+    _merge_gate("Branch rules", "BranchRules", "a person who may merge"),
     _Gate("Merge", RunStage.MERGE, facts.merged),
     _Gate("Rollback point", RunStage.VERIFY, facts.recorded),
 )
@@ -106,7 +121,14 @@ def _holder(scene: Scene) -> _Gate | None:
     claiming = [gate for gate in _GATES if reason in gate.claims]
     if claiming:
         return claiming[0]
-    return next((gate for gate in here if gate.fact(scene) is None), here[-1] if here else None)
+    closed = [gate for gate in here if _is_closed(scene, gate)]
+    closed += [gate for gate in here if gate.fact(scene) is None and not gate.records]
+    return closed[0] if closed else here[-1] if here else None
+
+
+def _is_closed(scene: Scene, gate: _Gate) -> bool:
+    found = facts.merge_gate(scene, gate.records) if gate.records else None
+    return found is not None and not found.passed
 
 
 def _at(stage: RunStage) -> Iterator[_Gate]:
@@ -129,6 +151,8 @@ def _is_suspended(scene: Scene) -> bool:
 def _line(scene: Scene, gate: _Gate, holder: _Gate | None) -> Line:
     if gate is holder:
         return _closed(scene, gate)
+    if gate.stage is _stage(scene) and holder is not None and holder.asks is None and _is_closed(scene, gate):
+        return _refused(scene, gate)
     position = _ORDER.index(gate.stage) - _ORDER.index(_stage(scene))
     fact = gate.fact(scene)
     if position < 0 or (position == 0 and fact is not None and not _behind(gate, holder)):
@@ -138,8 +162,18 @@ def _line(scene: Scene, gate: _Gate, holder: _Gate | None) -> Line:
     return Line(gate.name, Verdict.NOT_REACHED)
 
 
+def _refused(scene: Scene, gate: _Gate) -> Line:
+    """A gate before the merge that is closed, beside the one that holds the run."""
+    found = facts.merge_gate(scene, gate.records or "")
+    message, since = (found.message, found.since) if found else ("", None)
+    return Line(gate.name, Verdict.WAITING, message, since, gate.waits_for)
+
+
 def _behind(gate: _Gate, holder: _Gate | None) -> bool:
-    """A gate behind the one that holds the run at the same stage is not reached, whatever was recorded once."""
+    """A gate behind the one that holds the run at the same stage is not reached, whatever was recorded once. Those before
+    the merge are looked at all together."""
+    if gate.records and holder is not None and holder.asks is None:
+        return False
     return holder is not None and gate.stage is holder.stage and _GATES.index(gate) > _GATES.index(holder)
 
 
@@ -161,6 +195,8 @@ def _closed(scene: Scene, gate: _Gate) -> Line:
         _WAITS_FOR.get(WaitingReason(reason), "") if reason in list(WaitingReason) else "",
         advice,
     )
+    if _is_closed(scene, gate):
+        return replace(_refused(scene, gate), advice=advice)
     if gate.asks is not None:
         return facts.asked(scene, gate.asks, line)
     return line
