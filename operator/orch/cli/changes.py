@@ -1,4 +1,4 @@
-"""A change to an object's spec in a person's name: a strict merge patch. Called by the verbs that change something."""
+"""A change to an object in a person's name: a strict merge patch. Called by the verbs that change something."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ _MANAGER: Final = "kubectl-orch"
 """Owner of what people set by these verbs, as `kubectl get --show-managed-fields` shows it."""
 
 
-async def change(kube: Kube, obj: KubeObject, spec: Mapping[str, Any], *, as_read: bool = False) -> dict[str, Any]:
-    """Patch `spec` of this very object (its uid), and with `as_read` only if nobody has changed it since. Raises Conflict,
-    Forbidden, Invalid."""
+async def change(
+    kube: Kube,
+    obj: KubeObject,
+    spec: Mapping[str, Any],
+    *,
+    annotations: Mapping[str, str] | None = None,
+    as_read: bool = False,
+) -> dict[str, Any]:
+    """Patch `spec` and annotations of this very object (its uid), and with `as_read` only if nobody has changed it since.
+    Raises Conflict, Forbidden, Invalid."""
     meta = obj.metadata
-    metadata = {"uid": meta.uid, **({"resourceVersion": meta.resource_version} if as_read else {})}
+    metadata: dict[str, Any] = {"uid": meta.uid, **({"resourceVersion": meta.resource_version} if as_read else {})}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     query = {"fieldManager": _MANAGER, "fieldValidation": "Strict"}
     body = {"metadata": metadata, "spec": dict(spec)}
     resource = Resource.of(type(obj))

@@ -6,7 +6,7 @@ Each is one field of a spec, so `kubectl patch` does the same. Nothing here ends
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from orch.api.v1alpha1 import EffectState, IssueRun, Mode, OrchestratedRepo, StepState
@@ -19,6 +19,8 @@ from orch.cli.output import say, warn
 from orch.cli.whoami import whoami
 from orch.kube.client import Kube
 from orch.kube.store import Store
+from orch.reconcilers.circuit import is_open
+from orch.reconcilers.projections import RESET_ANNOTATION
 
 _ARGO_CD: Final = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance")
 """The annotation and the label by which Argo CD knows what it manages."""
@@ -44,15 +46,17 @@ def mode(place: Place, name: str, wanted: Mode | None) -> int:
 
 
 def suspend(place: Place, names: list[str], on: bool) -> int:
-    """Set or unset `spec.suspend` of repositories and runs. Raises Failure."""
+    """Set or unset `spec.suspend` of repositories and runs; unset, an open circuit breaker is closed too. Raises Failure."""
 
     async def session(kube: Kube, namespace: str) -> int:
         for found in [await get_target(kube, namespace, name) for name in names]:
             if isinstance(found, IssueRun) and found.status.completion_time is not None:
                 raise Failure(f"{found.metadata.name} has ended: there is nothing to {'pause' if on else 'resume'}")
-            await change(kube, found, {"suspend": True if on else None})
+            resets = not on and isinstance(found, OrchestratedRepo) and is_open(found)
+            reset = {RESET_ANNOTATION: datetime.now(UTC).isoformat()} if resets else None
+            await change(kube, found, {"suspend": True if on else None}, annotations=reset)
             then = "paused: what is running finishes its step, then waits" if on else "resumed"
-            say(f"{shown(found)} {then}")
+            say(f"{shown(found)} {then}{'; its circuit breaker closes, and counts anew' if resets else ''}")
         return 0
 
     return on_cluster(session, place)

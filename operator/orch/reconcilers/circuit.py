@@ -57,8 +57,8 @@ def _message(repo: OrchestratedRepo) -> str:
     name = repo.metadata.name
     return (
         f"{failures} runs in a row have failed, so no new one starts: look at them (kubectl get irun -l "
-        f"orch.dev/repo={name},{TERMINAL_LABEL}={Ending.FAILED}), mend the cause, then go on with: kubectl annotate "
-        f'--overwrite orepo {name} {RESET_ANNOTATION}="$(date -Is)"'
+        f"orch.dev/repo={name},{TERMINAL_LABEL}={Ending.FAILED}), mend the cause, then go on with: "
+        f"kubectl orch resume {name}"
     )
 
 

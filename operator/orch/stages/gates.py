@@ -161,13 +161,12 @@ def _answer(ctx: RunContext, approval: Approval) -> Outcome:
     if outcome is ApprovalOutcome.EXPIRED and approval.spec.policy.on_expiry is OnExpiry.DENY:
         raise PolicyDenied("ApprovalExpired", f"nobody decided {name} in time, and onExpiry is Deny")
     missing = status.missing or Missing(approvals=approval.spec.policy.quorum)
-    message = f"Approval {name} ({gate.value}) lacks {lacks(missing)}: kubectl describe appr {name}"
+    again = f"kubectl orch ask-again {approval.spec.target.name} asks anew"
+    message = f"Approval {name} ({gate.value}) lacks {lacks(missing)}: kubectl orch approvals view {name}"
     if outcome is ApprovalOutcome.EXPIRED:
-        message = f"Approval {name} has expired and onExpiry is Hold: delete it to be asked again, or cancel the run"
-    if (
-        outcome is ApprovalOutcome.SUPERSEDED
-    ):  # its name is its content's, so it cannot be asked a second time beside it
-        message = f"Approval {name} was superseded, and its content is back: delete it to be asked again"
+        message = f"Approval {name} has expired and onExpiry is Hold: {again}, or cancel the run"
+    if outcome is ApprovalOutcome.SUPERSEDED:  # its name is its content's: it cannot be asked a second time beside it
+        message = f"Approval {name} was superseded, and its content is back: {again}"
     return Waiting(WaitingReason.AWAITING_APPROVAL, message)
 
 

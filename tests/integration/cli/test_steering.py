@@ -53,6 +53,18 @@ def test_repositories_and_runs_are_paused_and_resumed(terminal: Terminal) -> Non
     assert "suspend" not in terminal.get("irun", "web-7-1")["spec"]
 
 
+def test_resuming_closes_an_open_circuit_breaker_and_says_so(terminal: Terminal) -> None:
+    open_circuit = repo()
+    open_circuit["status"]["circuit"] = {"state": "Open", "consecutiveFailures": 5}
+    terminal.apply(open_circuit)
+    said = terminal("resume", "web")
+    assert said.out == "orchestratedrepo.orch.dev/web resumed; its circuit breaker closes, and counts anew\n"
+    asked = terminal.get("orepo", "web")["metadata"]["annotations"]["orch.dev/resetAt"]
+    terminal.write_status("orepo", "web", {"circuit": {"state": "Closed"}})
+    assert terminal("resume", "web").out == "orchestratedrepo.orch.dev/web resumed\n"
+    assert terminal.get("orepo", "web")["metadata"]["annotations"]["orch.dev/resetAt"] == asked
+
+
 def test_an_unknown_name_pauses_nothing(terminal: Terminal) -> None:
     terminal.apply(repo())
     said = terminal("pause", "web", "wbe")

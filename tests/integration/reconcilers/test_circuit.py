@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import yaml
 from tests.cluster import Kubectl
+
+from orch.cli.app import run
 
 from .conftest import Desk
 
@@ -49,8 +52,9 @@ async def test_failures_in_a_row_stop_the_repository_until_a_person_resumes_it(
     await desk.look(namespace, "demo")
     assert (await desk.condition(namespace, "demo"))[1] == "CircuitOpen", "a new process knows it too"
 
-    annotate = message.partition("kubectl annotate ")[2].replace("$(date -Is)", "now").replace('"', "")
-    kubectl("annotate", "-n", namespace, *annotate.split())
+    assert message.endswith("kubectl orch resume demo")
+    server = kubectl.kubeconfig
+    assert await asyncio.to_thread(run, ["resume", "demo", "-n", namespace, "--kubeconfig", str(server)]) == 0
     await desk.look(namespace, "demo")
     assert (await desk.condition(namespace, "demo"))[0] == "True"
     assert await desk.condition(namespace, "demo", "Stalled") == ("", "", "")

@@ -89,7 +89,7 @@ class OrchestratedRepoReason(Documented):
     )
     CIRCUIT_OPEN = (
         "CircuitOpen",
-        "spec.circuitBreaker.consecutiveFailures runs in a row failed. Mend the cause, then annotate with a new orch.dev/resetAt.",
+        "spec.circuitBreaker.consecutiveFailures runs in a row failed. Mend the cause, then kubectl orch resume.",
     )
     PROGRESSING = "Progressing", "The operator is looking at the repository. Wait a moment."
     # the admission policies

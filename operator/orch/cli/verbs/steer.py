@@ -44,7 +44,10 @@ def add(app: typer.Typer) -> None:
 
     @online(app, "resume")
     def resume(place: Place, names: Targets) -> int:
-        """Let repositories or runs that were paused go on."""
+        """Let repositories or runs that were paused go on, and repositories whose circuit breaker is open.
+
+        Of an open circuit breaker look at the failed runs first: it says that as many failed in a row as policy allows.
+        """
         from orch.cli import steering
 
         return steering.suspend(place, names, on=False)
