@@ -5,6 +5,7 @@ Called by `main`, which registers a projection with each watch, and by those who
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -95,13 +96,15 @@ def project_repo(document: Mapping[str, Any]) -> RepoProjection:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalProjection:
-    """Which run an Approval is about."""
+    """Which run an Approval is about, and how it stands."""
 
     asked: tuple[str, ...]
     namespace: str
     name: str
     run: str
     outcome: str
+    lacks: str
+    """What it still lacks, comparable; nobody reads it."""
 
     @property
     def is_open(self) -> bool:
@@ -117,6 +120,7 @@ def project_approval(document: Mapping[str, Any]) -> ApprovalProjection:
         name=document["metadata"]["name"],
         run=target.get("name", ""),
         outcome=_part(document, "status").get("outcome", ""),
+        lacks=json.dumps(_part(_part(document, "status"), "missing")),
     )
 
 

@@ -24,9 +24,17 @@ def _figures(run: RunProjection) -> tuple[Any, ...]:
 
 
 def run_of_approval(change: Change[ApprovalProjection]) -> list[Key]:
-    """The run that a question is about."""
-    approval = change.new or change.old
-    return [Key(change.key.namespace, approval.run)] if approval is not None else []
+    """The run that a question is about, once its answers are counted: an answer alone tells it nothing, and a look at GitHub
+    for its sake would be under way when the count comes."""
+    old, new = change.old, change.new
+    approval = new or old
+    if approval is None or (old is not None and new is not None and _standing(old) == _standing(new)):
+        return []
+    return [Key(change.key.namespace, approval.run)]
+
+
+def _standing(approval: ApprovalProjection) -> tuple[str, ...]:
+    return approval.run, approval.outcome, approval.lacks
 
 
 def questions_of_run(approvals: Cache[ApprovalProjection], change: Change[RunProjection]) -> list[Key]:
