@@ -195,16 +195,20 @@ class World:
         """Give a person one of the roles of manifests/people.yaml in the world's namespaces."""
         group = "rbac.authorization.k8s.io"
         for namespace in self.namespaces:
-            name = hashlib.sha256(f"{role} {user}".encode()).hexdigest()[:16]
             self.apply(
                 {
                     "apiVersion": f"{group}/v1",
                     "kind": "RoleBinding",
-                    "metadata": {"name": name, "namespace": namespace},
+                    "metadata": {"name": _binding(user, role), "namespace": namespace},
                     "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
                     "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
                 }
             )
+
+    def unbind(self, user: str, role: str) -> None:
+        """Take back what `bind` gave."""
+        for namespace in self.namespaces:
+            self.kubectl("delete", "rolebinding", _binding(user, role), "-n", namespace)
 
     def _manifests(self) -> list[dict[str, Any]]:
         return [document for documents in manifests(self.installation).values() for document in documents]
@@ -319,6 +323,10 @@ def toolchains() -> list[str]:
 def _port(url: str) -> str:
     """The port that a program had before, so that others find it again; 0, any free one, at its first start."""
     return str(urlsplit(url).port) if url else "0"
+
+
+def _binding(user: str, role: str) -> str:
+    return hashlib.sha256(f"{role} {user}".encode()).hexdigest()[:16]
 
 
 def _name(document: Mapping[str, Any]) -> str:

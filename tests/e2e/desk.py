@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 GROUP, VERSION = "orch.dev", "v1alpha1"
 BOT = "orch-bot"
+ALICE = "alice@example.com"
 PATIENCE = 240.0
 """Seconds until a wait is given up. Nothing but a fault comes near it, on a busy machine too."""
 _LOOK = 0.25
@@ -83,9 +84,11 @@ class Desk:
         )
         return list(found["items"])
 
-    def patch(self, plural: str, name: str, body: Mapping[str, Any], *, user: str | None = None) -> None:
+    def patch(
+        self, plural: str, name: str, body: Mapping[str, Any], *, user: str | None = None, group: str | None = None
+    ) -> None:
         """A merge patch, as `kubectl patch --type=merge` sends it; as the administrator, or as another person."""
-        self._objects_of(user).patch_namespaced_custom_object(
+        self._objects_of(user, group).patch_namespaced_custom_object(
             GROUP, VERSION, self.namespace, plural, name, body, _content_type=_MERGE_PATCH
         )
 
@@ -107,11 +110,18 @@ class Desk:
         conditions = (self.get(plural, name).get("status") or {}).get("conditions") or []
         return next((entry for entry in conditions if entry["type"] == kind), {})
 
-    def decide(self, approval: str, verdict: str, user: str = "alice@example.com") -> None:
-        """Answer an Approval under one's own name, as somebody who may."""
+    def decide(self, approval: str, verdict: str, user: str = ALICE, *, group: str | None = None) -> None:
+        """Answer an Approval under one's own name, as somebody who may; with a group, as a member who claims it."""
         self.world.bind(user, "orch-approver")
-        decision = {"verdict": verdict, "comment": "as I see it"}
-        self.patch("approvals", approval, {"spec": {"decisions": {user: decision}}}, user=user)
+        decision = {"verdict": verdict, "comment": "as I see it", **({"groups": [group]} if group else {})}
+        self.patch("approvals", approval, {"spec": {"decisions": {user: decision}}}, user=user, group=group)
+
+    def restart(self, meanwhile: Callable[[], None]) -> None:
+        """Stop the operator, have something happen, and start it again."""
+        self.world.processes["operator"].stop()
+        meanwhile()
+        self.world.start_operator()
+        self.world.wait_ready()
 
     def start(self, name: str, repository: str, title: str, body: str) -> Run:
         """The maintainer opens an issue and labels it."""
@@ -163,16 +173,17 @@ class Desk:
     def _objects(self) -> CustomObjectsApi:
         return self._objects_of(None)
 
-    def _objects_of(self, user: str | None) -> CustomObjectsApi:
+    def _objects_of(self, user: str | None, group: str | None = None) -> CustomObjectsApi:
         """A client of this thread and person."""
-        known: dict[str | None, CustomObjectsApi] = self._local.__dict__.setdefault("apis", {})
-        if user not in known:
+        known: dict[tuple[str | None, str | None], CustomObjectsApi] = self._local.__dict__.setdefault("apis", {})
+        if (user, group) not in known:
             client = config.new_client_from_config(config_file=str(self.world.kubeconfig))
-            if user is not None:
-                client.set_default_header("Impersonate-User", user)
+            for kind, name in (("User", user), ("Group", group)):
+                if name is not None:
+                    client.set_default_header(f"Impersonate-{kind}", name)
             self._clients.append(client)
-            known[user] = CustomObjectsApi(client)
-        return known[user]
+            known[user, group] = CustomObjectsApi(client)
+        return known[user, group]
 
 
 class Run:
@@ -225,6 +236,10 @@ class Run:
         found = self.desk.maintainer.ask("GET", f"/repos/{self.repository}/pulls?state=all&per_page=100")
         return [pull for pull in found if pull["head"]["ref"].startswith(f"orch/issue-{self.number}-")]
 
+    def pull_path(self) -> str:
+        """The API's path of its pull request."""
+        return f"/repos/{self.repository}/pulls/{self.pulls()[0]['number']}"
+
     def merges(self) -> list[dict[str, Any]]:
         """The requests that merged its pull request, whether or not their answer found anybody."""
         paths = {f"/repos/{self.repository}/pulls/{pull['number']}/merge" for pull in self.pulls()}
@@ -237,14 +252,14 @@ class Run:
         posted = self.desk.journal(method="POST", account=BOT)
         return [entry for entry in posted if entry["path"].endswith(path) and entry["moved"]]
 
-    def approval(self, gate: str) -> str:
-        """The name of its open question at this gate, once there is one."""
+    def approval(self, gate: str, *, after: str = "") -> str:
+        """The name of its open question at this gate, once there is one; `after`: another one than this."""
         return self._poking(
             lambda status: next(
                 (
                     entry["name"]
                     for entry in status.get("approvals") or []
-                    if entry["gate"] == gate and entry["outcome"] == "Pending"
+                    if entry["gate"] == gate and entry["outcome"] == "Pending" and entry["name"] != after
                 ),
                 None,
             )

@@ -48,6 +48,29 @@ def script(load: Stress, title: str, stages: Mapping[str, Turns], *, first: Mapp
     load.script.write_text(yaml.safe_dump(entries, sort_keys=False))
 
 
+def answer_review(load: Stress, issue: StressIssue) -> None:
+    """Have the model do what a review asks for: that the docstring speaks of zero grams."""
+    edit = {
+        "path": module_path(issue),
+        "old": "every kilogram begun.",
+        "new": "every kilogram begun, none for zero grams.",
+    }
+    turns: list[dict[str, Any]] = [{"tools": [{"name": "edit", "input": edit}]}, {"text": "The docstring says it now."}]
+    script(load, issue.title, {"Review": turns})
+
+
+def solve_conflict(load: Stress, issue: StressIssue) -> None:
+    """Have the model answer a merge that conflicts with what it wrote the first time."""
+    _, writing, _ = read_script(load, issue.title)["Implement"]
+    script(load, issue.title, {"Conflict": [writing, {"text": "Both sides are in it."}]})
+
+
+def module_path(issue: StressIssue) -> str:
+    """The file that an issue is about."""
+    number = issue.title.split()[1]
+    return f"zones/zone_{number}.py"
+
+
 def read_script(load: Stress, title: str) -> dict[str, list[Any]]:
     """The turns by stage of the script that `stress` made for an issue."""
     found = next(entry for entry in yaml.safe_load(load.script.read_text()) if entry["name"] == title)
