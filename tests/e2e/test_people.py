@@ -1,26 +1,27 @@
 """People interfere while a run is on its way: each time orch gives way, says so, and touches nothing that is theirs."""
 
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hack.projects import TOKENS, Stress
+from hack.projects import StressIssue
 from kubernetes.client import ApiException
+from tests.e2e.checkout import Checkout
 from tests.e2e.desk import Desk, Run, together
-from tests.e2e.lots import Lot, make, script
+from tests.e2e.lots import Lot, answer_review, make, module_path, solve_conflict
 
 _PLANS, _MERGES = 1, 2
+_ISSUES = 7
 
 
 @pytest.fixture(scope="module")
 def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory) -> Lot:
     """Two repositories with a person at a gate: of the first before there is a pull request, of the second after."""
     folder = tmp_path_factory.mktemp("people")
-    load = make(folder / "load", repositories=2, issues=6)
-    _add_review(load)
+    load = make(folder / "load", repositories=2, issues=_ISSUES)
+    answer_review(load, load.issues[-1])
+    solve_conflict(load, load.issues[-2])
     desk = open_desk(load.seed, [load.script])
     plans, merges = load.repositories
     # the stranger may label (triage), which GitHub does not let others do at all; it is not enough for a run
@@ -31,7 +32,7 @@ def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory
     issues = {**spec["issues"], "selector": {"anyOf": ["orch", "orch-again"]}}
     gates = [{"gate": "Plan", "when": "Always"}]
     desk.watch("plans", plans, **{**spec, "issues": issues, "approvals": {"gates": gates}})
-    desk.watch("merges", merges, **spec)
+    desk.watch("merges", merges, **{**spec, "merge": {**spec["merge"], "upToDate": "Always"}})
     return Lot(desk, load, {plans: "plans", merges: "merges"})
 
 
@@ -85,14 +86,14 @@ def test_after_there_is_a_pull_request(lot: Lot, tmp_path: Path) -> None:
 
     def closed() -> None:
         run = _at_gate(lot, _MERGES, "Merge")
-        desk.maintainer.ask("PATCH", _pull_path(run), state="closed")
+        desk.maintainer.ask("PATCH", run.pull_path(), state="closed")
         _cancelled(run, "ClosedByHuman")
         labels = desk.maintainer.ask("GET", f"/repos/{run.repository}/issues/{run.number}")["labels"]
         assert "orch/declined" in [label["name"] for label in labels]
 
     def merged() -> None:
         run = _at_gate(lot, _MERGES, "Merge")
-        sha = desk.maintainer.ask("PUT", f"{_pull_path(run)}/merge")["sha"]
+        sha = desk.maintainer.ask("PUT", f"{run.pull_path()}/merge")["sha"]
         status = run.ends()
         assert run.condition("Succeeded")["reason"] == "MergedExternally"
         merge = desk.get("rollbackpoints", status["rollbackPointRef"]["name"])["spec"]["merge"]
@@ -101,7 +102,8 @@ def test_after_there_is_a_pull_request(lot: Lot, tmp_path: Path) -> None:
 
     def taken_over() -> None:
         run = _at_gate(lot, _MERGES, "Merge")
-        branch, theirs = run.pulls()[0]["head"]["ref"], _commit(run, tmp_path / "theirs")
+        branch = run.pulls()[0]["head"]["ref"]
+        theirs = Checkout(desk, run.repository, tmp_path / "theirs", branch=branch).push("NOTES.md", "Mine.\n")
         status = run.waits_for("TakenOver")
         asked = [entry["name"] for entry in status["approvals"] if entry["gate"] == "Merge"]
         desk.until(lambda: desk.get("approvals", asked[0])["status"].get("outcome") == "Superseded")
@@ -124,20 +126,49 @@ def test_after_there_is_a_pull_request(lot: Lot, tmp_path: Path) -> None:
 
 
 def test_a_reviewer_asks_for_changes(lot: Lot) -> None:
-    issue = lot.load.issues[-1]
-    run = lot.desk.start("merges", issue.repository, issue.title, issue.body)
+    run = _start(lot, lot.load.issues[-1])
     asked = run.approval("Merge")
     review = {"event": "REQUEST_CHANGES", "body": "Say in the docstring what happens at zero grams."}
-    lot.desk.maintainer.ask("POST", f"{_pull_path(run)}/reviews", **review)
+    lot.desk.maintainer.ask("POST", f"{run.pull_path()}/reviews", **review)
     run.waits_for("AwaitingReview")
     number = run.pulls()[0]["number"]
     lot.desk.maintainer.ask("POST", f"/repos/{run.repository}/pulls/{number}/reviews", event="APPROVE")
-    again = lot.desk.until(lambda: _other_approval(run, asked), poke=("issueruns", run.name), what=lambda: run.status)
-    lot.desk.decide(again, "Approve")
+    lot.desk.decide(run.approval("Merge", after=asked), "Approve")
     run.ends()
     assert run.condition("Succeeded")["reason"] == "Merged", run.status
     assert lot.desk.get("approvals", asked)["status"]["outcome"] == "Superseded"
     assert "zero grams" in lot.desk.maintainer.diff(run.repository, number)
+
+
+def test_somebody_pushes_to_the_base_branch(lot: Lot, tmp_path: Path) -> None:
+    desk = lot.desk
+    beside, conflicting = (_start(lot, issue) for issue in lot.load.issues[-3:-1])
+    asked = {run.name: run.approval("Merge") for run in (beside, conflicting)}
+    base, module = Checkout(desk, conflicting.repository, tmp_path / "main"), module_path(lot.load.issues[-2])
+    moved = base.push(module, base.read(module).replace("(grams // 1000)", "int(grams / 1000)"))
+    for name in asked.values():
+        desk.decide(name, "Approve")
+
+    again = conflicting.approval("Merge", after=asked[conflicting.name])
+    assert conflicting.merges() == []
+    desk.decide(again, "Approve")
+    conflicting.ends()
+    assert conflicting.condition("Succeeded")["reason"] == "Merged", conflicting.status
+    assert desk.get("approvals", asked[conflicting.name])["status"]["outcome"] == "Superseded"
+    assert [step["name"] for step in conflicting.status["steps"] if "-conflict-" in step["name"]] != []
+
+    beside.ends()
+    assert beside.condition("Succeeded")["reason"] == "Merged", beside.status
+    [question] = desk.list("approvals", run=beside.name)
+    assert beside.pulls()[0]["head"]["sha"] != question["spec"]["subject"]["headSHA"], "the base branch is merged in"
+
+    assert base.contains(moved)
+    for issue in lot.load.issues[-3:-1]:
+        assert "-(-grams // 1000)" in base.read(module_path(issue))
+
+
+def _start(lot: Lot, issue: StressIssue) -> Run:
+    return lot.desk.start(lot.names[issue.repository], issue.repository, issue.title, issue.body)
 
 
 def _at_gate(lot: Lot, repository: int, gate: str) -> Run:
@@ -152,42 +183,3 @@ def _cancelled(run: Run, reason: str) -> None:
     [comment] = run.comments()
     assert reason in comment
     assert run.merges() == []
-
-
-def _other_approval(run: Run, asked: str) -> str | None:
-    for entry in run.status.get("approvals") or []:
-        if entry["gate"] == "Merge" and entry["outcome"] == "Pending" and entry["name"] != asked:
-            return str(entry["name"])
-    return None
-
-
-def _pull_path(run: Run) -> str:
-    return f"/repos/{run.repository}/pulls/{run.pulls()[0]['number']}"
-
-
-def _commit(run: Run, folder: Path) -> str:
-    """Push a commit of the maintainer to the run's branch; its sha."""
-    branch = run.pulls()[0]["head"]["ref"]
-    address = run.desk.world.github_url.replace("://", f"://maintainer:{TOKENS['maintainer']}@")
-    who = ["-c", "user.name=Maintainer", "-c", "user.email=maintainer@example.com"]
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, timeout=60)
-        return done.stdout.strip()
-
-    git("clone", "--quiet", "--branch", branch, f"{address}/{run.repository}.git", str(folder))
-    git("-C", str(folder), *who, "commit", "--quiet", "--allow-empty", "--message=Mine")
-    git("-C", str(folder), "push", "--quiet", "origin", branch)
-    return git("-C", str(folder), "rev-parse", "HEAD")
-
-
-def _add_review(load: Stress) -> None:
-    """Have the model answer the review of the last issue."""
-    title = load.issues[-1].title
-    edit = {
-        "path": "zones/zone_06.py",
-        "old": "every kilogram begun.",
-        "new": "every kilogram begun, none for zero grams.",
-    }
-    turns: list[dict[str, Any]] = [{"tools": [{"name": "edit", "input": edit}]}, {"text": "The docstring says it now."}]
-    script(load, title, {"Review": turns})
