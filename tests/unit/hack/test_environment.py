@@ -43,7 +43,13 @@ def _working_copy(root: Path) -> Environment:
     return Environment(root)
 
 
-def test_the_life_of_a_working_copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_life_of_a_working_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One test, for each virtual environment takes seconds."""
+    for name, value in {"INDEX_URL": "http://127.0.0.1:1/simple", "RETRIES": "0", "CONFIG_FILE": "/dev/null"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     working_copy = _working_copy(tmp_path / "here")
 
     working_copy.ensure()
@@ -60,29 +66,20 @@ def test_the_life_of_a_working_copy(tmp_path: Path, capsys: pytest.CaptureFixtur
     working_copy.ensure()
     assert capsys.readouterr().err == "installing what requirements.txt pins…\n", "brought up to date, not made anew"
 
-    working_copy.root.rename(tmp_path / "there")
-    moved = Environment(tmp_path / "there")
-    moved.ensure()
-    assert "making a virtual environment" in capsys.readouterr().err, "its scripts named the old folder"
-
-
-def test_a_set_up_that_ended_half_way_says_why_and_is_begun_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, value in {"INDEX_URL": "http://127.0.0.1:1/simple", "RETRIES": "0", "CONFIG_FILE": "/dev/null"}.items():
-        monkeypatch.setenv(f"PIP_{name}", value)
-    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    working_copy = _working_copy(tmp_path / "here")
     (working_copy.root / "requirements.txt").write_text(f"none-such==1 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(SetupError, match=r"^`python -m pip install …` failed: ERROR: [^\n]*none-such[^\n]*connect"):
         working_copy.ensure()
     (working_copy.directory / "half-unpacked").touch()
-
     (working_copy.root / "requirements.txt").write_text("")
     capsys.readouterr()
     working_copy.ensure()
-    assert "making a virtual environment" in capsys.readouterr().err
+    assert "making a virtual environment" in capsys.readouterr().err, "the last set-up ended half way"
     assert not (working_copy.directory / "half-unpacked").exists()
+
+    working_copy.root.rename(tmp_path / "there")
+    moved = Environment(tmp_path / "there")
+    moved.ensure()
+    assert "making a virtual environment" in capsys.readouterr().err, "its scripts named the old folder"
 
 
 @pytest.fixture

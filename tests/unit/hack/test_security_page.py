@@ -1,6 +1,7 @@
 """docs/security.md names the test behind each promise: each of them is there."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 _NAMED = sorted(set(re.findall(r"`(test_\w+)`", (_ROOT / "docs" / "security.md").read_text())))
 
 
+@functools.cache
 def _tests() -> set[str]:
     files = (path for part in ("unit", "integration", "e2e") for path in (_ROOT / "tests" / part).rglob("test_*.py"))
     nodes = (node for path in files for node in ast.walk(ast.parse(path.read_text())))

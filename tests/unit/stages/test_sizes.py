@@ -56,7 +56,7 @@ async def test_what_a_model_says_is_cut(reason: str, summary: str, files: list[s
 async def test_what_a_host_says_is_cut(names: list[str]) -> None:
     world = await at(checks)
     world.forge.checked[world.head] = tuple(Check(name=name, state=CheckState.FAILED) for name in names)
-    world.forge.log = "x" * 10**6
+    world.forge.log = "x" * 10**5
     await world.play(checks)
     assert world.run.status.checks is not None
     assert world.run.status.checks.failed == len(names)
