@@ -10,11 +10,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 from hack import binaries, keeper
 from hack.locks import exclusive
+from kubernetes import client
+from kubernetes import config as sync_config
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient
 
@@ -67,14 +70,24 @@ class Cluster:
     kubectl: Kubectl
     programs: binaries.Programs
 
+    @cached_property
+    def _administrator(self) -> client.CoreV1Api:
+        return client.CoreV1Api(sync_config.new_client_from_config(config_file=str(self.kubeconfig)))
+
+    def make_namespace(self, prefix: str) -> str:
+        """A fresh one. It goes with the server: to delete one costs the server more than most tests."""
+        name = f"{prefix}-{secrets.token_hex(5)}"
+        self._administrator.create_namespace({"metadata": {"name": name}})
+        return name
+
     async def connect(self, *, as_user: str | None = None, as_group: str | None = None) -> ApiClient:
         """A client to be closed by its user; as an administrator, or as another person, for whom RBAC applies."""
-        client: ApiClient = await config.new_client_from_config(config_file=str(self.kubeconfig))
+        made: ApiClient = await config.new_client_from_config(config_file=str(self.kubeconfig))
         if as_user:
-            client.set_default_header("Impersonate-User", as_user)
+            made.set_default_header("Impersonate-User", as_user)
         if as_group:
-            client.set_default_header("Impersonate-Group", as_group)
-        return client
+            made.set_default_header("Impersonate-Group", as_group)
+        return made
 
 
 @pytest.fixture(scope="session")
@@ -125,19 +138,16 @@ def kubectl(control_plane: Cluster) -> Kubectl:
 
 
 @pytest.fixture
-def namespace(kubectl: Kubectl) -> Iterator[str]:
-    """The name of a fresh namespace. It is deleted afterwards, and nobody waits for that."""
-    name = f"test-{secrets.token_hex(5)}"
-    kubectl("create", "namespace", name)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+def namespace(control_plane: Cluster) -> str:
+    """The name of a fresh namespace."""
+    return control_plane.make_namespace("test")
 
 
 @pytest.fixture
 async def api(control_plane: Cluster) -> AsyncIterator[ApiClient]:
     """An administrator's client."""
-    async with await control_plane.connect() as client:
-        yield client
+    async with await control_plane.connect() as made:
+        yield made
 
 
 @pytest.fixture

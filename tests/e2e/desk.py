@@ -38,12 +38,10 @@ class Desk:
         self._clients: list[ApiClient] = []
 
     def close(self) -> None:
-        """Close the connections, and let go the namespaces; nobody waits for them."""
+        """Close the connections. The namespaces go with the server: to delete one costs it more than most tests."""
         self._github.close()
         for client in self._clients:
             client.close()
-        namespaces = [self.namespace, self.world.system]
-        self.world.kubectl("delete", "namespace", *namespaces, "--wait=false", "--ignore-not-found", check=False)
         self.world.forget_cluster()
 
     @property

@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,15 +17,30 @@ from tests.integration.cli.test_run import REPO, _end
 COMMAND = [sys.executable, "-c", "import sys; from orch.cli import main; sys.exit(main())", "run", "web#7", "--watch"]
 
 
-def _start(kubeconfig: Path, namespace: str, kubectl: Kubectl) -> subprocess.Popen[str]:
-    """A watch that has shown its run's first line."""
+@contextmanager
+def _start(kubeconfig: Path, namespace: str, kubectl: Kubectl) -> Iterator[subprocess.Popen[str]]:
+    """A watch that has shown its run's first line; it ends with the test, whatever comes of that."""
     kubectl("apply", "-n", namespace, "-f", "-", stdin=REPO)
     options = ["--kubeconfig", str(kubeconfig), "-n", namespace]
-    watch = subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert watch.stdout is not None
-    assert "web-7-1 created" in watch.stdout.readline()
-    assert "no operator has looked at it yet" in watch.stdout.readline()
-    return watch
+    with subprocess.Popen(
+        [*COMMAND, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,
+    ) as watch:
+        try:
+            assert watch.stdout is not None
+            assert "web-7-1 created" in watch.stdout.readline()
+            assert "no operator has looked at it yet" in watch.stdout.readline()
+            yield watch
+        finally:
+            watch.kill()
+
+
+def _heed_interrupts() -> None:
+    """A shell has what it runs in the background ignore Ctrl-C, and so whatever that starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("True", 0), ("False", 1)])

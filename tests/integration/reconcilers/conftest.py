@@ -156,12 +156,9 @@ async def operator(control_plane: Cluster, system: str, tmp_path: Path) -> Async
 
 
 @pytest.fixture
-def other(kubectl: Kubectl) -> Iterator[str]:
+def other(control_plane: Cluster) -> str:
     """Another tenant's namespace."""
-    name = f"other-{secrets.token_hex(5)}"
-    kubectl("create", "namespace", name)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    return control_plane.make_namespace("other")
 
 
 @pytest.fixture
