@@ -15,6 +15,7 @@ from typer._completion_classes import completion_init
 from orch.cli.completion import VARIABLE
 from orch.cli.options import INTERRUPTED, WRONG_USE
 from orch.cli.verbs import decide, look, setup, steer, work
+from orch.cli.verbs.declare import QUICK
 
 app = typer.Typer(
     name="kubectl orch",
@@ -22,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], **QUICK},
 )
 for group in (setup, look, decide, work, steer):
     group.add(app)

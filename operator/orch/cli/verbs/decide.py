@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orch.cli.options import AllNamespaces, Labels, Output, Place, Watch, Yes
-from orch.cli.verbs.declare import online
+from orch.cli.verbs.declare import QUICK, online
 from orch.cli.verbs.names import Question, Questions, Run
 
 _LONGEST = 1000
@@ -29,7 +29,7 @@ def add(app: typer.Typer) -> None:
 
         return verb.approvals(place, verb.Wish(True, False, selector, all_namespaces, output, watch))
 
-    approvals = typer.Typer(help="Look at the questions to people.", no_args_is_help=True)
+    approvals = typer.Typer(help="Look at the questions to people.", no_args_is_help=True, context_settings=QUICK)
     app.add_typer(approvals, name="approvals")
     _looking(approvals)
 

@@ -25,6 +25,9 @@ _PLACE: Final = {
 }
 """The options that lead to a cluster, in the order of the help."""
 
+QUICK: Final[dict[str, Any]] = {"default_map": {"help": False}}
+"""For each context of a command: Typer loads pydantic, a third of the start-up, to read a `--help` that nobody gave."""
+
 
 def offline(app: typer.Typer, name: str) -> Callable[[Verb], Verb]:
     """Declare a verb that needs no cluster."""
@@ -66,7 +69,7 @@ def _show(
     command.__doc__ = verb.__doc__
     command.__signature__ = inspect.Signature(by_keyword)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(name)(command)
+    app.command(name, context_settings=QUICK)(command)
 
 
 def _place(
