@@ -1,7 +1,7 @@
 """`doctor`: what is well, what is not, and how to mend it. Called by `orch.cli.verbs.setup`; it changes nothing.
 
 Exit code 0: all is well; 1: something is to be mended; 2: something could not be looked at. What it cannot see from here
-(the gateway, the operator's watches) it says, instead of guessing.
+(the gateway, the operator's watches) it says to have skipped, instead of guessing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from orch.kube.store import Store
 _COLUMNS: Final = ("LOOKED AT", "STATE", "MESSAGE", "WHAT TO DO")
 _LEASE: Final = "orch-operator"
 _HTTP_SECONDS: Final = 5.0
-WELL, WRONG, UNSEEN = "ok", "wrong", "unseen"
+WELL, WRONG, UNSEEN, SKIPPED = "ok", "wrong", "unseen", "skipped"
+"""UNSEEN: it could not be looked at; SKIPPED: nobody asked for it."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def examine(repo: OrchestratedRepo) -> list[Finding]:
 async def _asked(subject: str, address: str | None, option: str, what: str) -> Finding:
     """`/readyz` of a program that is not behind the API server."""
     if address is None:
-        return Finding(subject, WELL, "not looked at", f"name {what}: {option} http://…")
+        return Finding(subject, SKIPPED, "not looked at", f"name {what}: {option} http://…")
     try:
         async with httpx2.AsyncClient(timeout=_HTTP_SECONDS) as http:
             answer = await http.get(f"{address.rstrip('/')}/readyz")

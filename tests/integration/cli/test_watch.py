@@ -1,4 +1,4 @@
-"""`run --watch` as a process of its own, on a real API server; the test plays the operator."""
+"""`--watch` as a process of its own, on a real API server; the test plays the operator."""
 
 from __future__ import annotations
 
@@ -14,28 +14,34 @@ import pytest
 from tests.cluster import Kubectl
 from tests.integration.cli.test_run import REPO, _end
 
-COMMAND = [sys.executable, "-c", "import sys; from orch.cli import main; sys.exit(main())", "run", "web#7", "--watch"]
+PROGRAM = [sys.executable, "-c", "import sys; from orch.cli import main; sys.exit(main())"]
 
 
 @contextmanager
-def _start(kubeconfig: Path, namespace: str, kubectl: Kubectl) -> Iterator[subprocess.Popen[str]]:
-    """A watch that has shown its run's first line; it ends with the test, whatever comes of that."""
-    kubectl("apply", "-n", namespace, "-f", "-", stdin=REPO)
-    options = ["--kubeconfig", str(kubeconfig), "-n", namespace]
+def _watching(kubeconfig: Path, namespace: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A verb as a process; it ends with the test, whatever comes of that."""
     with subprocess.Popen(
-        [*COMMAND, *options],
+        [*PROGRAM, *words, "--kubeconfig", str(kubeconfig), "-n", namespace],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=_heed_interrupts,
     ) as watch:
         try:
-            assert watch.stdout is not None
-            assert "web-7-1 created" in watch.stdout.readline()
-            assert "no operator has looked at it yet" in watch.stdout.readline()
             yield watch
         finally:
             watch.kill()
+
+
+@contextmanager
+def _start(kubeconfig: Path, namespace: str, kubectl: Kubectl) -> Iterator[subprocess.Popen[str]]:
+    """A watch that has shown its run's first line."""
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=REPO)
+    with _watching(kubeconfig, namespace, "run", "web#7", "--watch") as watch:
+        assert watch.stdout is not None
+        assert "web-7-1 created" in watch.stdout.readline()
+        assert "no operator has looked at it yet" in watch.stdout.readline()
+        yield watch
 
 
 def _heed_interrupts() -> None:
@@ -71,3 +77,27 @@ def test_a_deleted_run_ends_the_watch(kubeconfig: Path, namespace: str, kubectl:
         _, said = watch.communicate()
     assert watch.returncode == 1
     assert "web-7-1 was deleted" in said
+
+
+def test_a_listing_goes_on_with_each_line_that_changes(kubeconfig: Path, namespace: str, kubectl: Kubectl) -> None:
+    """The first look has two repositories; afterwards the one that is paused is printed, and only that."""
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=REPO)
+    kubectl(
+        "apply",
+        "-n",
+        namespace,
+        "-f",
+        "-",
+        stdin=REPO.replace("name: web", "name: api").replace("acme/web", "acme/api"),
+    )
+    with _watching(kubeconfig, namespace, "status", "-w") as watch:
+        assert watch.stdout is not None
+        first = [watch.stdout.readline().split()[0] for _ in range(3)]
+        kubectl("patch", "orepo", "web", "-n", namespace, "--type=merge", "-p", '{"spec":{"suspend":true}}')
+        changed = watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        rest, said = watch.communicate()
+    assert first == ["NAME", "api", "web"]
+    assert (changed.split()[0], "Suspended" in changed) == ("web", True)
+    assert (rest, watch.returncode) == ("", 130)
+    assert "Traceback" not in said

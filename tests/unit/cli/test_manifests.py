@@ -27,6 +27,18 @@ def test_the_parameters_reach_every_object(capsys: pytest.CaptureFixture[str]) -
     assert _printed(capsys, *arguments) == [document for file in wanted.values() for document in file]
 
 
+def test_an_operator_of_some_namespaces_may_read_no_secret_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    def everywhere(*arguments: str) -> set[str]:
+        """The resources that the operator may touch in every namespace."""
+        documents = _printed(capsys, *arguments)
+        bound = {doc["roleRef"]["name"] for doc in documents if doc["kind"] == "ClusterRoleBinding"}
+        roles = [doc for doc in documents if doc["kind"] == "ClusterRole" and doc["metadata"]["name"] in bound]
+        return {resource for role in roles for rule in role["rules"] for resource in rule["resources"]}
+
+    assert "secrets" in everywhere()
+    assert everywhere("--watch", "team-a").isdisjoint({"secrets", "configmaps", "issueruns", "approvals"})
+
+
 def test_a_user_who_is_no_service_account_is_the_operator(capsys: pytest.CaptureFixture[str]) -> None:
     documents = _printed(capsys, "--user", 'oidc:"robot"')
     text = yaml.safe_dump_all(documents)

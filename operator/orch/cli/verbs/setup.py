@@ -55,6 +55,7 @@ def add(app: typer.Typer) -> None:
         """What is well, what is not, and how to mend it: API server, CRDs, operator, repositories, gateway.
 
         Exit code 0: all is well; 1: something is to be mended; 2: something could not be looked at.
+        The gateway and the operator's watches are skipped, and the answer is without them, unless their addresses are given.
         """
         from orch.cli import doctor as verb
 
