@@ -21,18 +21,19 @@ hypothesis.settings.load_profile("orch")
 
 _ORDER = ("unit", "integration", "e2e", "chaos")
 
-
 _WORLDS = ("e2e", "chaos")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The tests of one module share a world, which takes seconds and memory: one worker runs them all (`--dist loadgroup`).
+    """The tests of one module share a world, or the policies of an installation, which take seconds and memory to set up:
+    one worker runs them all (`--dist loadgroup`).
 
-    Such a test waits for other processes, so nothing but a hang is short of its time."""
-    if _folder(item) in _WORLDS:
+    A test in a world waits for other processes, so nothing but a hang is short of its time."""
+    parts = item.path.relative_to(ROOT / "tests").parts
+    if parts[0] in _WORLDS or parts[:2] == ("integration", "admission"):
         item.add_marker(pytest.mark.xdist_group(str(item.path)))
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(900))
+    if parts[0] in _WORLDS and item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(900))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

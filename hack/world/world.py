@@ -186,7 +186,11 @@ class World:
     def forget_cluster(self) -> None:
         """Take back what `prepare_cluster` left outside of namespaces, but for what every world shares."""
         own = yaml.safe_dump_all(
-            document for document in self._manifests() if self.installation.suffix in _name(document)
+            document
+            for document in self._manifests()
+            if self.installation.suffix in _name(document)
+            and document["kind"] != "Namespace"
+            and "namespace" not in document["metadata"]
         )
         if self.installation.suffix:
             self.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=own, check=False)

@@ -65,12 +65,13 @@ class Office:
         for person in self._people:
             person.close()
         own = [
-            d
-            for d in self._everything()
-            if self.mark in d["metadata"]["name"] or self.mark in d["metadata"].get("namespace", "")
+            document
+            for document in self._everything()
+            if self.mark in document["metadata"]["name"]
+            and document["kind"] != "Namespace"  # with all that is in it: it goes with the server
+            and "namespace" not in document["metadata"]
         ]
         self.cluster.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=yaml.safe_dump_all(own))
-        self.cluster.kubectl("delete", "namespace", self.team, self.neighbours, "--wait=false", "--ignore-not-found")
 
     def _everything(self) -> list[dict[str, Any]]:
         return [document for documents in manifests(self.installation).values() for document in documents]

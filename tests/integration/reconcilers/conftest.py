@@ -134,13 +134,12 @@ class Desk:
 
 
 @pytest.fixture
-def system(kubectl: Kubectl) -> Iterator[str]:
+def system(kubectl: Kubectl) -> str:
     """The operator's namespace, with its account and roles."""
     name = f"orch-{secrets.token_hex(5)}"
     documents = yaml.safe_dump_all(operator_access(Installation(namespace=name, suffix=name)))
     kubectl("apply", "--server-side", "-f", "-", stdin=documents)
-    yield name
-    kubectl("delete", "--wait=false", "-f", "-", stdin=documents)
+    return name
 
 
 @pytest.fixture
