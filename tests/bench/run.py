@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.bench import (  # noqa: E402
     admission,
+    approve,
     burst,
     cli,
     events,
@@ -45,6 +46,7 @@ BENCHES = {
     "labelled": burst.labelled,
     "failover": failover.measure,
     "admission": admission.measure,
+    "approve-merge": approve.measure,
     "cli-start": cli.measure,
 }
 RESULTS = ROOT / "bench" / "results.json"
@@ -77,6 +79,8 @@ NOTES = {
     "labelled": "200 labelled issues of one repository with maxActiveRuns 20 and one issue of another; steps take 2 s",
     "admission": "what the admission policies add to a write: the same request in a namespace that they select and in one that they do "
     "not, in turn. `decide`: a person's merge patch of an Approval; `run`: a person's new IssueRun; `status`: the operator's",
+    "approve-merge": "50 runs in 5 repositories wait at the gate Merge; a person allows one after the other, each when the one before is "
+    "merged. From the patch that is sent to the end of GitHub's answer to the merge",
     "failover": "from the leader's last reconcile to its standby's first, with the Lease's true times (15, 10 and 2 s), pairs side by side",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from tests.bench import burst, events, failover, growth, scale, waiting
+from tests.bench import approve, burst, events, failover, growth, scale, waiting
 from tests.bench.figure import Figure
 
 pytestmark = pytest.mark.timeout(400)
@@ -52,3 +52,7 @@ def test_every_object_comes_through() -> None:
 def test_a_standby_follows_a_leader_that_was_killed_and_one_that_was_stopped() -> None:
     values = found(failover.measure(kills=1, pairs=1))
     assert values["failover-kill-count"] == values["failover-term-count"] == 1
+
+
+def test_what_is_approved_is_merged() -> None:
+    assert found(approve.measure(repositories=1, issues=2))["approve-merge-merged"] == 2
