@@ -67,10 +67,10 @@ def every_call_is_booked(desk: Desk, runs: list[Run]) -> None:
     assert all(Decimal(usage.get("reservedUSD", "0")) == 0 for usage in used), used
 
 
-def is_money_reserved(desk: Desk) -> bool:
-    """Whether a model call is under way, by the gateway's own book."""
+def is_money_reserved(desk: Desk, step: str) -> bool:
+    """Whether a model call of the step is under way, by the gateway's own book."""
     with closing(sqlite3.connect(f"file:{desk.world.folder / 'gateway' / 'ledger.sqlite3'}?mode=ro", uri=True)) as book:
-        return bool(book.execute("SELECT 1 FROM call WHERE state = 'Reserved'").fetchone())
+        return bool(book.execute("SELECT 1 FROM call WHERE state = 'Reserved' AND step = ?", (step,)).fetchone())
 
 
 def model_calls(desk: Desk) -> list[dict[str, Any]]:

@@ -5,38 +5,47 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.chaos import proof
-from tests.e2e.desk import Desk
+from tests.e2e.desk import Desk, Run, together
 from tests.e2e.lots import Lot, make, read_script, script
 
 from orch.adapters.runners.processes import Process
 
-_HELD = 5
-"""Seconds that the model takes for the answer during which the step dies."""
+_STAGES = ("Analyse", "Plan", "Implement")
+_HELD = 15
+"""Seconds that the model takes for the answer during which the step dies. The step that takes its place is quick, so the run
+would be over before the call is."""
 
 
-@pytest.mark.parametrize("stage", ["Analyse", "Plan", "Implement"])
-def test_a_step_dies_in_the_middle_of_a_call(open_desk: Callable[..., Desk], tmp_path: Path, stage: str) -> None:
-    load = make(tmp_path / "load", repositories=1, issues=1)
-    title = load.issues[0].title
-    first, *rest = read_script(load, title)[stage]
-    script(load, title, {}, first={stage: [{**first, "delay": _HELD}, *rest]})
+def test_a_step_dies_in_the_middle_of_a_call(open_desk: Callable[..., Desk], tmp_path: Path) -> None:
+    load = make(tmp_path / "load", repositories=1, issues=len(_STAGES))
+    for issue, stage in zip(load.issues, _STAGES, strict=True):
+        first, *rest = read_script(load, issue.title)[stage]
+        script(load, issue.title, {}, first={stage: [{**first, "delay": _HELD}, *rest]})
     desk = open_desk(load.seed, [load.script])
     desk.watch("crash", load.repositories[0], **load.spec)
-    run = Lot(desk, load, {load.repositories[0]: "crash"}).take()
-    step = run.until(lambda status: _running(status, stage))
-    desk.until(lambda: proof.is_money_reserved(desk))
-    process = Process.parse(step["runnerUID"])
-    assert process is not None
-    process.kill(signal.SIGKILL)
-    status = run.ends()
-    proof.merged_once(run)
-    states = [(entry["name"].removeprefix(f"{run.name}-"), entry["state"]) for entry in status["steps"]]
-    assert (f"{stage.lower()}-1", "Lost") in states
-    assert (f"{stage.lower()}-2", "Succeeded") in states
-    assert {name: n for name, n in status["attempts"].items() if n} == {"implement": 1}
-    proof.no_call_is_free(desk, [run])
+    lot = Lot(desk, load, {load.repositories[0]: "crash"})
+    runs = [lot.take() for _ in _STAGES]
+    together(*(_scene(run, stage) for run, stage in zip(runs, _STAGES, strict=True)))
+    proof.no_call_is_free(desk, runs)
+
+
+def _scene(run: Run, stage: str) -> Callable[[], None]:
+    def a_step_dies() -> None:
+        step = run.until(lambda status: _running(status, stage))
+        run.desk.until(lambda: proof.is_money_reserved(run.desk, step["name"]))
+        process = Process.parse(step["runnerUID"])
+        assert process is not None
+        process.kill(signal.SIGKILL)
+        status = run.ends()
+        proof.merged_once(run)
+        states = [(entry["name"].removeprefix(f"{run.name}-"), entry["state"]) for entry in status["steps"]]
+        assert (f"{stage.lower()}-1", "Lost") in states
+        assert (f"{stage.lower()}-2", "Succeeded") in states
+        assert {name: n for name, n in status["attempts"].items() if n} == {"implement": 1}
+
+    a_step_dies.__name__ = stage
+    return a_step_dies
 
 
 def _running(status: dict[str, Any], stage: str) -> dict[str, Any] | None:
