@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ class Scene:
             "Look around:",
             f"  export KUBECONFIG={world.kubeconfig}",
             f"  {world.kubectl_path} describe irun -n {NAMESPACE}",
+            f"  {Path(sys.executable).with_name('kubectl-orch')} logs demo-1-1 -n {NAMESPACE} --gateway {world.gateway_url}",
             f"  {self.url}   (issues, pull requests, checks)",
         ]
 

@@ -129,6 +129,7 @@ class World:
         ready = self.folder / "gateway.ready"
         env = {
             "ORCH_GATEWAY_DATA_DIR": str(self.folder / "gateway"),
+            "ORCH_GATEWAY_KUBECONFIG": str(self._operator_kubeconfig()),
             "ORCH_GATEWAY_TICKET_KEY_FILE": str(self._ticket_key()),
             "ORCH_GATEWAY_UPSTREAM_URL": upstream or self.model_url,
             "ORCH_GATEWAY_UPSTREAM_KEY_FILE": str(key or self._secret("model.key", MODEL_KEY)),

@@ -88,6 +88,20 @@ def test_costs_little_quota(runs: dict[str, Run], name: str) -> None:
     assert cost <= _QUOTA[name], f"{cost} requests: {counted}"
 
 
+def test_people_see_its_way(runs: dict[str, Run]) -> None:
+    run = runs["parse"]
+    about = ["--field-selector", f"involvedObject.name={run.name}", "-n", run.desk.namespace]
+    told = run.desk.world.kubectl("get", "events", *about, "-o", "jsonpath={.items[*].reason}").split()
+    assert {"ApprovalRequested", "ApprovalApproved", "PullRequestOpened", "Merged"} <= set(told)
+    assert len(told) == len(set(told))
+    world = run.desk.world
+    orch = [Path(sys.executable).with_name("kubectl-orch"), "logs", run.name, "-n", run.desk.namespace]
+    options = ["--kubeconfig", str(world.kubeconfig), "--gateway", world.gateway_url]
+    said = subprocess.run([*orch, *options], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert said.returncode == 0, said.stderr
+    assert get_project("parse").spec["pipeline"]["test"][0] in said.stdout
+
+
 def _clone(desk: Desk, project: Project, folder: Path) -> Path:
     subprocess.run(
         ["git", "clone", "--quiet", f"{desk.world.github_url}/{project.repository}.git", folder], check=True, timeout=60
