@@ -2,9 +2,9 @@
 # Nothing here uses the network once set up, and two of anything may run side by side.
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 VENV := .venv/bin/python
-PYTEST := $(VENV) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+PYTEST := $(VENV) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help

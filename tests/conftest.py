@@ -1,11 +1,14 @@
 """What all tests share: imports from the repository's root, a clean environment, the fast tests first."""
 
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `hack` and `tests` are not installed
@@ -19,25 +22,36 @@ os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_
 hypothesis.settings.register_profile("orch", deadline=None)
 hypothesis.settings.load_profile("orch")
 
-_ORDER = ("unit", "integration", "e2e", "chaos")
+_ORDER = ("unit", "integration", "chaos", "e2e")
 
 _WORLDS = ("e2e", "chaos")
+_TOGETHER = re.compile(rf"tests/(?:{'|'.join(_WORLDS)}|integration/admission)/[^:]+")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The tests of one module share a world, or the policies of an installation, which take seconds and memory to set up:
-    one worker runs them all (`--dist loadgroup`).
-
-    A test in a world waits for other processes, so nothing but a hang is short of its time."""
-    parts = item.path.relative_to(ROOT / "tests").parts
-    if parts[0] in _WORLDS or parts[:2] == ("integration", "admission"):
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
-    if parts[0] in _WORLDS and item.get_closest_marker("timeout") is None:
+    """A test in a world waits for other processes, so nothing but a hang is short of its time."""
+    if _folder(item) in _WORLDS and item.get_closest_marker("timeout") is None:
         item.add_marker(pytest.mark.timeout(900))
 
 
+class Together(LoadScopeScheduling):
+    """The tests of one module share a world, or the policies of an installation, which take seconds and memory to set up:
+    one worker runs them all. Every other test goes to whoever is free.
+
+    xdist's own groups do it by renaming tests, which pytest 9.2 does not let it do any more, without a word."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        found = _TOGETHER.match(nodeid)
+        return found[0] if found else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """xdist's hook (`--dist loadscope`)."""
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first: they say soonest what is wrong."""
+    """Unit tests first: they say soonest what is wrong. Chaos before the ends, for it takes longest: no worker waits for it alone."""
     items.sort(key=_rank)
 
 

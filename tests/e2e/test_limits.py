@@ -36,7 +36,6 @@ def test_nothing_is_refused_and_idle_repositories_cost_nothing(control_plane: Cl
     )
     with world:
         found = {figure.id: figure.value for figure in play(world, namespace, stress, SMALL)}
-    world.kubectl("delete", "namespace", namespace, system, "--wait=false")
     assert found["limits-refused"] == 0
     assert found["limits-idle-quota"] == 0
     assert found["limits-points-in-a-minute"] <= SMALL.limits["points_per_minute"]

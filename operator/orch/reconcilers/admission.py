@@ -51,7 +51,7 @@ COUNTING: Final = timedelta(seconds=5)
 """How old a verdict may be for counting. Forged, counted and acted upon within this time after a binding was deleted: whoever can do
 that administers the cluster's admission, and with it everything."""
 SHOWING: Final = timedelta(seconds=30)
-"""How old a verdict may be for the condition AdmissionEnforced."""
+"""How old a verdict may be for the condition AdmissionEnforced, unless a person asks for a look now."""
 _SOMEBODY: Final = "somebody"
 
 
@@ -88,7 +88,7 @@ class Admission:
         """Whether decisions of this namespace count now. Raises KubeError when the API server does not answer."""
         return (await self.protection(namespace, at_most=COUNTING)).holds
 
-    async def protection(self, namespace: str, *, at_most: timedelta = SHOWING) -> Protection:
+    async def protection(self, namespace: str, *, at_most: timedelta) -> Protection:
         """The verdict, no older than `at_most`. Raises KubeError when the API server does not answer."""
         async with self._one_at_a_time:
             compared = await self._known(self._compared, "", at_most, self._compare)

@@ -27,7 +27,7 @@ from orch.kube.store import Store
 from orch.policy.freezes import in_freeze
 from orch.ports import Forge, RepositoryFacts
 from orch.reconcilers import circuit
-from orch.reconcilers.admission import Admission
+from orch.reconcilers.admission import COUNTING, SHOWING, Admission
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.credential import show_checks, show_credentials
 from orch.reconcilers.index import RunIndex
@@ -87,8 +87,9 @@ class OrchestratedRepoReconciler:
         read = repo.deep_copy()
         circuit.resume(repo, self._now())
         recount = await self._totals.bring_up_to_date(key, repo, self._now())
+        is_asked_for = self._polls.is_asked_for(key, repo)
         after = self._polls.rest(key, repo, self._now()) or await self._poll(key, repo)
-        await self._protect(repo)
+        await self._protect(repo, at_most=COUNTING if is_asked_for else SHOWING)
         self._count(repo)
         circuit.show(repo, self._now())
         repo.status.observed_generation = repo.metadata.generation or 0
@@ -130,9 +131,9 @@ class OrchestratedRepoReconciler:
         self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
         return pause(key, repo.spec.interval)
 
-    async def _protect(self, repo: OrchestratedRepo) -> None:
+    async def _protect(self, repo: OrchestratedRepo, *, at_most: timedelta) -> None:
         """Show whether the API server protects decisions here; those who count ask for themselves."""
-        verdict = await self._admission.protection(repo.metadata.namespace or "")
+        verdict = await self._admission.protection(repo.metadata.namespace or "", at_most=at_most)
         set_condition(repo, Type.ADMISSION_ENFORCED, verdict.holds, verdict.reason, verdict.message, self._now())
 
     def _accept(self, repo: OrchestratedRepo, facts: RepositoryFacts) -> None:

@@ -20,7 +20,7 @@ from orch.api.manifests import admission_policies
 from orch.api.manifests.policies import APPROVALS, POLICY, STATUS
 from orch.api.v1alpha1.reasons import OrchestratedRepoReason as Reason
 from orch.kube.client import Kube, connect
-from orch.reconcilers.admission import Admission, Protection
+from orch.reconcilers.admission import SHOWING, Admission, Protection
 
 _NOW = timedelta(0)
 _APPLY = "apply manifests/admission.yaml of this release (`orch manifests` renders it for other names)"
@@ -63,7 +63,7 @@ def _binding(office: Office, policy: str) -> dict[str, Any]:
 
 
 async def test_a_forged_decision_is_refused_by_that_very_policy(office: Office, admission: Admission) -> None:
-    verdict = await admission.protection(office.team)
+    verdict = await admission.protection(office.team, at_most=SHOWING)
     assert verdict == Protection(Reason.ENFORCED, f"a forged decision is refused by {office.named()}")
     assert await admission.enforced(office.team)
     assert office.administrator().ask("GET", office.administrator().path("approvals")).document["items"] == []
@@ -141,7 +141,7 @@ async def test_policies_for_another_operator(office: Office, kube: Kube) -> None
     # its own name is what the API server calls it, so the policies of somebody else's installation do not serve
     somebody = Office(office.cluster)
     office.apply(*admission_policies(somebody.installation))
-    verdict = await Admission(kube, suffix=somebody.mark).protection(office.team)
+    verdict = await Admission(kube, suffix=somebody.mark).protection(office.team, at_most=SHOWING)
     text = f"ValidatingAdmissionPolicy {somebody.named()} is not that of this release, or names another operator"
     assert verdict == Protection(Reason.POLICY_CHANGED, f"{text}: {_APPLY}")
     names = [document["metadata"]["name"] for document in somebody.bindings()]
@@ -182,6 +182,6 @@ async def test_a_verdict_is_remembered_for_counting_no_longer_than_seconds(offic
     office.cluster.kubectl("delete", "validatingadmissionpolicybinding", office.named())
     assert await admission.enforced(office.team)
     clock[0] = 6.0
-    assert (await admission.protection(office.team)).holds  # what is shown may be half a minute old
+    assert (await admission.protection(office.team, at_most=SHOWING)).holds  # what is shown may be half a minute old
     assert not await admission.enforced(office.team)
-    assert not (await admission.protection(office.team)).holds
+    assert not (await admission.protection(office.team, at_most=SHOWING)).holds
