@@ -65,7 +65,7 @@ def tell(console: Console, world: World, document: dict[str, Any], *, seconds: f
         console.print(f"[dim]$ kubectl get {kind} -n {NAMESPACE}[/dim]")
         console.out(world.kubectl("get", kind, "-n", NAMESPACE))
     for line in scene.where(world):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     return True
 
 
