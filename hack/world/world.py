@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpx2
 import yaml
 
+from hack.world.leftovers import outside_namespaces
 from hack.world.nursery import Nursery
 from hack.world.people import People
 from hack.world.process import PATIENCE, Process, ProcessError
@@ -186,13 +187,7 @@ class World:
 
     def forget_cluster(self) -> None:
         """Take back what `prepare_cluster` left outside of namespaces, but for what every world shares."""
-        own = yaml.safe_dump_all(
-            document
-            for document in self._manifests()
-            if self.installation.suffix in _name(document)
-            and document["kind"] != "Namespace"
-            and "namespace" not in document["metadata"]
-        )
+        own = yaml.safe_dump_all(outside_namespaces(self._manifests(), self.installation.suffix))
         if self.installation.suffix:
             self.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=own, check=False)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
+from hack.world.leftovers import outside_namespaces
 from tests.cluster import Cluster
 from tests.integration.admission.people import Answer, Person
 from tests.integration.api.documents import changed, sample
@@ -64,14 +65,8 @@ class Office:
     def close(self) -> None:
         for person in self._people:
             person.close()
-        own = [
-            document
-            for document in self._everything()
-            if self.mark in document["metadata"]["name"]
-            and document["kind"] != "Namespace"  # with all that is in it: it goes with the server
-            and "namespace" not in document["metadata"]
-        ]
-        self.cluster.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=yaml.safe_dump_all(own))
+        own = yaml.safe_dump_all(outside_namespaces(self._everything(), self.mark))
+        self.cluster.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=own)
 
     def _everything(self) -> list[dict[str, Any]]:
         return [document for documents in manifests(self.installation).values() for document in documents]

@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 from tests.integration.gateway.harness import KEY, MODEL_KEY, Gateway, a_request, a_ticket
+from tests.small_disk import on_a_small_disk
 
 from orch.adapters.runners.processes import descendants
 from orch.gateway.server import running
@@ -208,17 +209,7 @@ async def test_it_takes_no_arguments(launch: Any) -> None:
 async def test_a_full_disk_spends_nothing_and_is_got_over(launch: Any, model: Any, settings: GatewaySettings) -> None:
     """What cannot be written down is not sent; once there is room, all goes on without a restart."""
     stand_in = model("[{stages: [{stage: Implement, turns: [{text: Hello}, {text: Hello}]}]}]")
-    small = (
-        "bwrap",
-        "--die-with-parent",
-        "--dev-bind",
-        "/",
-        "/",
-        "--size",
-        "4000000",
-        "--tmpfs",
-        str(settings.data_dir),
-    )
+    small = on_a_small_disk(settings.data_dir, 4_000_000)
     program = await launch(inside=small, upstream_url=stand_in.url)
     url = (await program.until("gateway_listening"))["url"]
     (inner,) = descendants(program.process.pid)

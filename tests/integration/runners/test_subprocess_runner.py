@@ -14,6 +14,7 @@ from tests.integration.agent.test_answer import GOOD
 from tests.integration.agent.test_change import FIX, turns
 from tests.integration.agent.world import TICKET
 from tests.integration.runners.conftest import Site, place, until
+from tests.small_disk import on_a_small_disk
 
 from orch.adapters.runners.processes import Process, descendants
 from orch.adapters.runners.supervise import LEAST_FREE
@@ -184,17 +185,7 @@ async def test_a_step_ends_before_its_disk_is_full(site: Site) -> None:
     """The disk is the host's: whoever fills it stops the operator and the gateway too."""
     site.serve(HANGING)
     words = [str(site.data), str(site.world.socket), site.step().model_dump_json(), TICKET]
-    small = [
-        "bwrap",
-        "--die-with-parent",
-        "--dev-bind",
-        "/",
-        "/",
-        "--size",
-        str(LEAST_FREE // 2),
-        "--tmpfs",
-        str(site.data),
-    ]
+    small = on_a_small_disk(site.data, LEAST_FREE // 2)
     done = await asyncio.to_thread(
         subprocess.run,
         [*small, sys.executable, "-c", ON_A_SMALL_DISK, *words],
