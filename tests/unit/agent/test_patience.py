@@ -37,7 +37,8 @@ def test_without_a_word_it_doubles_up_to_a_minute() -> None:
     waiting = patience(clock)
     for attempt in range(1, 8):
         waiting.wait(Trouble("api_error", "", status=500), attempt)
-    assert all(2 ** (n - 1) / 2 <= slept <= min(60, 2 ** (n - 1)) for n, slept in enumerate(clock.slept, 1))
+    whole = [min(60, 2 ** (n - 1)) for n in range(1, 8)]
+    assert all(most / 2 <= slept <= most for slept, most in zip(clock.slept, whole, strict=True)), clock.slept
 
 
 @pytest.mark.parametrize(
