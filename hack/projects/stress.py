@@ -161,6 +161,7 @@ def _analysis(number: int) -> dict[str, Any]:
         "requirements": ["every kilogram begun costs", "whole kilograms cost what they do today"],
         "files": [_module_path(number), _test_path(number)],
         "risks": [],
+        "risk": "Low",
     }
 
 

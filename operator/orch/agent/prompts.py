@@ -49,7 +49,8 @@ matters; do not plan the change in detail. Then answer with the JSON object that
 - actionable: whether it says what to change, well enough to begin; has_acceptance_criteria: whether a reader could \
 tell when it is done;
 - reason: one or two sentences for the person who opened it; requirements: each demand in a \
-sentence; files: paths that will change; risks."""
+sentence; files: paths that will change; risks: what could go wrong;
+- risk: how much harm the change could do if it is wrong: Low, Medium, High (data, security, other people's code) or Critical."""
 
 _PLAN: Final = """\
 Plan the change. Look at all code that it touches, and at its tests. Then answer with the JSON object that the format demands: \

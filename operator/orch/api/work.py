@@ -147,6 +147,15 @@ class AnalysisType(StrEnum):
     UNKNOWN = "Unknown"
 
 
+class ExpectedRisk(StrEnum):
+    """How much harm the model thinks that a change for the issue could do."""
+
+    LOW = "Low"
+    MEDIUM = "Medium"
+    HIGH = "High"
+    CRITICAL = "Critical"
+
+
 class Analysis(WorkModel):
     """The model's structured answer to "can this be done, and how hard is it?"."""
 
@@ -159,6 +168,8 @@ class Analysis(WorkModel):
     requirements: tuple[Line, ...] = ()
     files: tuple[Line, ...] = ()
     risks: tuple[Line, ...] = ()
+    risk: ExpectedRisk | None = None
+    """An opinion: it can raise the risk that code finds, and never lower it."""
 
 
 class PlanStep(WorkModel):

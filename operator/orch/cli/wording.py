@@ -66,6 +66,8 @@ def _facts(question: Approval) -> Iterator[tuple[str, str]]:
     yield "title", f'"{one_line(review.title, 256)}"' if review.title else ""
     yield "link", review.url or ""
     yield "risk", spec.risk.value
+    for reason in review.risk_reasons:
+        yield "because", reason
     if review.changed_files is not None:
         yield "change", f"{review.changed_files} files, +{review.additions or 0} -{review.deletions or 0}"
     if review.tests_passed is not None or review.tests_failed is not None:

@@ -1,6 +1,6 @@
 """How much harm a change can do: the highest of all contributions, each with its reason.
 
-Called by the guard stage and wherever a gate asks by risk. Facts of the diff decide; what models think is one
+Called by the guard stage and wherever a gate asks by risk. Facts of the diff decide; what a model thinks is one
 contribution more, so it can raise the risk and never lower it.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from orch.api.v1alpha1 import AnalysisStatus
 from orch.api.v1alpha1.vocabulary import Guard, GuardAction, Risk
 from orch.policy.diff import is_deleted, totals
 from orch.policy.guards import Finding
@@ -72,15 +73,12 @@ def assess(
     diff: TreeDiff | None,
     findings: Iterable[Finding] = (),
     *,
-    complexity: int | None = None,
-    panel: Risk | None = None,
+    analysis: AnalysisStatus | None = None,
 ) -> Assessment:
-    """The risk of a change, or before there is one (`diff` None) of the plan. `panel`: the models' own opinion."""
-    found = list(_of_complexity(complexity))
+    """The risk of a change, or before there is one (`diff` None) of the plan. `analysis`: what a model thinks of the issue."""
+    found = list(_of_analysis(analysis))
     if diff is not None:
         found += [*_of_size(diff), *_of_modes(diff.changes), *_of_findings(findings)]
-    if panel is not None:
-        found.append(Contribution(panel, "the models' assessment"))
     found.sort(key=lambda c: (-level(c.risk), c.reason))
     return Assessment(found[0].risk if found else Risk.LOW, tuple(dict.fromkeys(found)))
 
@@ -90,9 +88,13 @@ def level(risk: Risk) -> int:
     return ORDER.index(risk)
 
 
-def _of_complexity(complexity: int | None) -> Iterator[Contribution]:
-    if complexity is not None and (risk := _step(complexity, _BY_COMPLEXITY)):
-        yield Contribution(risk, f"the analysis puts the complexity at {complexity} of 10")
+def _of_analysis(analysis: AnalysisStatus | None) -> Iterator[Contribution]:
+    if analysis is None:
+        return
+    if risk := _step(analysis.complexity, _BY_COMPLEXITY):
+        yield Contribution(risk, f"the analysis puts the complexity at {analysis.complexity} of 10")
+    if analysis.risk is not None:
+        yield Contribution(analysis.risk, "the model that analysed the issue expects it")
 
 
 def _of_size(diff: TreeDiff) -> Iterator[Contribution]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orch.api.v1alpha1 import AnalysisStatus, IssuesSpec
+from orch.api.v1alpha1 import AnalysisStatus, IssuesSpec, Risk
 from orch.api.work import Analysis, StepOutcome, StepStage
 from orch.errors import PolicyDenied
 from orch.policy.text import one_line
@@ -31,6 +31,7 @@ async def analyse(ctx: RunContext) -> Outcome:
         confidence_percent=report.analysis.confidence_percent,
         actionable=report.analysis.actionable,
         reason=one_line(report.analysis.reason, limit=1024),
+        risk=Risk(report.analysis.risk) if report.analysis.risk else None,
     )
     refused = objection(report.analysis, ctx.repo.spec.issues)
     if refused is not None:

@@ -23,6 +23,7 @@ from orch.api.v1alpha1 import (
     Finding,
     Gate,
     GateApproval,
+    IssueRun,
     Missing,
     ObjectMeta,
     OnExpiry,
@@ -49,7 +50,7 @@ from orch.policy.approvals import (
     supersede,
 )
 from orch.policy.guards import Finding as FoundByGuard
-from orch.policy.text import cut, one_line, plain
+from orch.policy.text import one_line
 from orch.ports import Permission
 from orch.stages.base import base_branch, branch
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
@@ -72,11 +73,11 @@ class Question:
     paths: Callable[[], Awaitable[Sequence[str] | None]]
     """The paths that it is about, asked for only where a rule wants to know. None: not all are known."""
     risk: Risk = Risk.LOW
+    risk_reasons: Sequence[str] = ()
     findings: Sequence[Finding] = ()
     url: str = ""
     artifact: str | None = None
     """Name of the ConfigMap with the plan or the diff."""
-    assessment: str = ""
 
 
 async def ask(ctx: RunContext, question: Question) -> Outcome:
@@ -286,16 +287,33 @@ def _approval(ctx: RunContext, question: Question, policy: ApprovalPolicy, reaso
                 title=one_line(question.title, limit=256),
                 url=question.url or None,
                 reasons=[one_line(reason, limit=512) for reason in reasons][:10],
+                risk_reasons=[one_line(reason, limit=256) for reason in question.risk_reasons][:20],
                 findings=[one_line(f"{f.guard}: {f.path or ''} {f.message}", limit=512) for f in question.findings][
                     :_MOST_FINDINGS
                 ],
                 changed_files=change and change.files,
                 additions=change and change.additions,
                 deletions=change and change.deletions,
+                tests_passed=change and change.tests_passed,
+                tests_failed=change and change.tests_failed,
                 artifact=ArtifactRef(kind=ArtifactKind.CONFIG_MAP, name=question.artifact)
                 if question.artifact
                 else None,
-                model_assessment=cut(plain(question.assessment), 4096) or None,
+                model_assessment=_opinions(run),
             ),
         ),
     )
+
+
+def _opinions(run: IssueRun) -> str | None:
+    """What the models said that have looked at it, each on a line of its own; None when none has."""
+    analysis, plan = run.status.analysis, run.status.plan
+    said = []
+    if analysis is not None:
+        risk = f", expected risk {analysis.risk}" if analysis.risk else ""
+        figures = f"complexity {analysis.complexity} of 10, {analysis.confidence_percent} % sure{risk}"
+        said.append(f"Analysis ({figures}): {one_line(analysis.reason or '', limit=1024)}")
+    if plan is not None:
+        sure = f" ({plan.confidence_percent} % sure)" if plan.confidence_percent is not None else ""
+        said.append(f"Plan{sure}: {one_line(plan.summary or '', limit=1024)}")
+    return "\n".join(said) or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from orch.stages.inputs import read_input
 from orch.stages.work import read_report
 
 BUNDLE_LIMIT: Final = 300_000_000
+_MOST_TESTS: Final = 1_000_000_000
 
 
 async def guard(ctx: RunContext) -> Outcome:
@@ -46,8 +48,17 @@ async def guard(ctx: RunContext) -> Outcome:
 
 def _note_tests(ctx: RunContext, report: StepReport) -> None:
     """A repository without tests is worked on all the same, but nobody is to believe that something was tested."""
+    if (change := ctx.run.status.change) is not None:
+        change.tests_passed = _sum(one.passed for one in report.tests)
+        change.tests_failed = _sum(one.failed for one in report.tests)
     reason = IssueRunReason.TESTS_PASSED if report.has_tests else IssueRunReason.NO_TESTS
     set_condition(ctx.run, IssueRunCondition.TESTED, report.has_tests, reason, reason.meaning, ctx.clock())
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """None where nothing was counted. The figures are the sandbox's, so they are kept within what a field takes."""
+    known = [count for count in counts if count is not None]
+    return min(max(sum(known), 0), _MOST_TESTS) if known else None
 
 
 async def _build(ctx: RunContext, step: Step, report: StepReport) -> str:
@@ -78,8 +89,7 @@ async def judge(ctx: RunContext, head: str, *, base: str, step: str, document: s
     if not diff.changes:
         raise Terminal("NothingChanged", "the change is empty against the base branch")
     findings = evaluate(diff, ctx.repo.spec.guards)
-    analysis = ctx.run.status.analysis
-    risk = assess(diff, findings, complexity=analysis.complexity if analysis else None)
+    risk = assess(diff, findings, analysis=ctx.run.status.analysis)
     patch = await ctx.git.patch(ctx.remote, base=base, sha=head)
     await keep(ctx, document, "change.diff", patch)
     told = shortlist(findings)

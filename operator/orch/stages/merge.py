@@ -153,7 +153,7 @@ def adopt_merge(ctx: RunContext, sha: str) -> None:
 
 async def _question(ctx: RunContext) -> Question:
     run, change = ctx.run, await asked_change(ctx)
-    pull, plan = run.status.pull_request, run.status.plan
+    pull = run.status.pull_request
     return Question(
         gate=Gate.MERGE,
         title=(run.status.issue and run.status.issue.title) or f"Issue #{run.spec.issue_number}",
@@ -164,8 +164,8 @@ async def _question(ctx: RunContext) -> Question:
         },
         paths=lambda: changed_paths(ctx),
         risk=change.risk,
+        risk_reasons=change.risk_reasons,
         findings=change.findings,
         url=(pull and pull.url) or "",
         artifact=texts.diff_document(run),
-        assessment=(plan and plan.summary) or "",
     )

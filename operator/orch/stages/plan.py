@@ -86,14 +86,15 @@ async def _record(ctx: RunContext, made: Plan) -> None:
 
 def _question(ctx: RunContext) -> Question:
     stated, analysis = ctx.run.status.plan, ctx.run.status.analysis
+    risk = assess(None, analysis=analysis)
     return Question(
         gate=Gate.PLAN,
         title=f"Plan for issue #{ctx.run.spec.issue_number}",
         facts={"plan_digest": stated.digest if stated else None},
         paths=lambda: _named(stated),
-        risk=assess(None, complexity=analysis.complexity if analysis else None).risk,
+        risk=risk.risk,
+        risk_reasons=risk.reasons,
         artifact=stated.artifact.name if stated and stated.artifact else None,
-        assessment=(stated.summary if stated else None) or "",
     )
 
 

@@ -157,6 +157,7 @@ def _question(ctx: RunContext, change: ChangeStatus) -> Question:
         facts={"head_sha": change.head_sha, "change_digest": change.digest},
         paths=lambda: changed_paths(ctx),
         risk=change.risk,
+        risk_reasons=change.risk_reasons,
         findings=change.findings,
         artifact=texts.diff_document(ctx.run),
     )

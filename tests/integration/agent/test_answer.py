@@ -22,6 +22,7 @@ ANALYSIS = {
     "requirements": ["add adds"],
     "files": ["calc.py"],
     "risks": [],
+    "risk": "Medium",
 }
 PLAN = {
     "summary": "Use plus.",

@@ -5,13 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from orch.api.v1alpha1 import ConcurrencySpec, FailureClass, Freeze, Guard, GuardAction, GuardsSpec, Risk
+from orch.api.v1alpha1 import (
+    AnalysisStatus,
+    ConcurrencySpec,
+    FailureClass,
+    Freeze,
+    Guard,
+    GuardAction,
+    GuardsSpec,
+    Risk,
+)
 from orch.policy.capacity import Load, full, issue_is_exhausted
 from orch.policy.freezes import in_freeze
 from orch.policy.guards import Finding, evaluate
 from orch.policy.retries import MAX_TRANSIENT, delay
-from orch.policy.risk import assess
+from orch.policy.risk import assess, level
 from orch.ports import TreeDiff
 
 from .conftest import change, diff
@@ -19,12 +30,16 @@ from .conftest import change, diff
 NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)  # a Friday
 
 
+def analysis(complexity: int, risk: Risk | None = None) -> AnalysisStatus:
+    return AnalysisStatus(type="Bug", complexity=complexity, confidence_percent=90, actionable=True, risk=risk)
+
+
 def finding(guard: Guard, action: GuardAction = GuardAction.APPROVE) -> Finding:
     return Finding(guard, action, "x", "r", "m")
 
 
 @pytest.mark.parametrize(
-    ("what", "findings", "complexity", "panel", "risk"),
+    ("what", "findings", "complexity", "opinion", "risk"),
     [
         pytest.param(diff(change()), (), 3, None, Risk.LOW, id="a small fix"),
         pytest.param(diff(change(), change("tests/test_app.py")), (), 5, None, Risk.LOW, id="with a test"),
@@ -42,18 +57,45 @@ def finding(guard: Guard, action: GuardAction = GuardAction.APPROVE) -> Finding:
         pytest.param(
             diff(change()), (finding(Guard.BINARY_FILE, GuardAction.ALLOW),), 1, None, Risk.LOW, id="allowed by a rule"
         ),
-        pytest.param(diff(change()), (), 1, Risk.HIGH, Risk.HIGH, id="the panel raises"),
-        pytest.param(diff(change(status="D")), (), 1, Risk.LOW, Risk.MEDIUM, id="the panel never lowers"),
+        pytest.param(diff(change()), (), 1, Risk.HIGH, Risk.HIGH, id="the model raises it"),
+        pytest.param(diff(change(status="D")), (), 1, Risk.LOW, Risk.MEDIUM, id="the model never lowers it"),
+        pytest.param(None, (), 1, Risk.MEDIUM, Risk.MEDIUM, id="a plan that the model fears"),
         pytest.param(None, (), 9, None, Risk.HIGH, id="a plan"),
         pytest.param(None, (), None, None, Risk.LOW, id="nothing known"),
     ],
 )
 def test_risk(
-    what: TreeDiff | None, findings: tuple[Finding, ...], complexity: int | None, panel: Risk | None, risk: Risk
+    what: TreeDiff | None, findings: tuple[Finding, ...], complexity: int | None, opinion: Risk | None, risk: Risk
 ) -> None:
-    found = assess(what, findings, complexity=complexity, panel=panel)
+    found = assess(what, findings, analysis=None if complexity is None else analysis(complexity, opinion))
     assert found.risk is risk
     assert (risk is Risk.LOW) or found.reasons[0].startswith(risk)
+
+
+_changes = st.builds(
+    change,
+    st.sampled_from(["src/app.py", "tests/test_app.py", "Dockerfile", "db/migrations/1.py"]),
+    status=st.sampled_from("AMD"),
+    additions=st.integers(0, 2000),
+    new_mode=st.sampled_from(["100644", "100755"]),
+)
+_findings = st.builds(finding, st.sampled_from(list(Guard)), st.sampled_from(list(GuardAction)))
+
+
+@given(
+    what=st.none() | st.lists(_changes, max_size=40).map(lambda changes: diff(*changes)),
+    findings=st.lists(_findings, max_size=5),
+    opinion=st.builds(analysis, st.integers(0, 10), st.none() | st.sampled_from(list(Risk))),
+)
+def test_no_opinion_of_a_model_lowers_a_risk_or_hides_a_reason(
+    what: TreeDiff | None, findings: list[Finding], opinion: AnalysisStatus
+) -> None:
+    by_code, with_opinion = assess(what, findings), assess(what, findings, analysis=opinion)
+    assert level(with_opinion.risk) >= level(by_code.risk)
+    assert set(with_opinion.reasons) >= set(by_code.reasons)
+    if opinion.risk is not None:
+        assert level(with_opinion.risk) >= level(opinion.risk)
+        assert f"{opinion.risk}: the model that analysed the issue expects it" in with_opinion.reasons
 
 
 @pytest.mark.parametrize("guard", list(Guard))

@@ -6,13 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.builders import a_repo, sha
+from tests.builders import a_plan, a_repo, a_test_run, an_analysis, sha
 from tests.unit.stages.world import World
 
-from orch.api.v1alpha1 import ApprovalOutcome
+from orch.api.v1alpha1 import ApprovalOutcome, Risk
+from orch.api.work import ExpectedRisk
 from orch.errors import Terminal
 from orch.stages import Again, Done, Waiting
+from orch.stages.analyse import analyse
+from orch.stages.guard import guard
+from orch.stages.implement import implement
 from orch.stages.merge import merge
+from orch.stages.plan import plan
 from orch.stages.publish import publish
 from orch.stages.update import bring_up_to_date
 
@@ -44,6 +49,36 @@ async def base_moves(world: World, *, word: str = "newer") -> None:
     world.git.parents[sha(word)] = (world.git.branches["main"],)
     world.git.branches["main"] = sha(word)
     assert await bring_up_to_date(world.context()) == Again()
+
+
+async def test_people_are_told_each_reason_of_the_risk_what_was_tested_and_what_the_models_think() -> None:
+    world = World(a_repo(approvals={"gates": [{"gate": gate, "when": "Always"} for gate in ("Plan", "Publish")]}))
+    await world.reach(analyse)
+    await world.step(analyse, analysis=an_analysis(risk=ExpectedRisk.HIGH, reason="It is about\n  money."))
+    await world.step(plan, plan=a_plan(summary="Set the fee."))
+    expected = "High: the model that analysed the issue expects it"
+    asked_plan = next(iter(world.records.asked.values())).spec
+    assert (asked_plan.risk, asked_plan.review.risk_reasons) == (Risk.HIGH, [expected])
+    world.decide(APPROVED)
+    await world.play(plan)
+    counted = a_test_run().model_copy(update={"passed": 10**12, "failed": 0})
+    await world.step(implement, tests=(a_test_run(), counted))
+    await world.play(guard)
+    await world.play(publish)
+    review = list(world.records.asked.values())[-1].spec.review
+    assert expected in review.risk_reasons
+    assert (review.tests_passed, review.tests_failed) == (1_000_000_000, 0)
+    assert review.model_assessment == (
+        "Analysis (complexity 2 of 10, 90 % sure, expected risk High): It is about money.\nPlan (90 % sure): Set the fee."
+    )
+
+
+async def test_tests_that_nobody_counted_are_not_told_as_none() -> None:
+    world = World(a_repo(**ALWAYS))
+    await world.reach(merge)
+    await world.play(merge)
+    review = next(iter(world.records.asked.values())).spec.review
+    assert (review.tests_passed, review.tests_failed) == (None, None)
 
 
 async def test_a_merge_of_the_base_branch_stays_approved() -> None:

@@ -107,6 +107,8 @@ class Review(Model):
     """Where to look."""
     reasons: Annotated[list[Annotated[str, text(512)]], Field(max_length=10), ATOMIC] = Field(default=[])
     """Why it is asked."""
+    risk_reasons: Annotated[list[Annotated[str, text(256)]], Field(max_length=20), ATOMIC] = Field(default=[])
+    """All that contributes to the risk, highest first."""
     findings: Annotated[list[Annotated[str, text(512)]], Field(max_length=20), ATOMIC] = Field(default=[])
     """What the guards found."""
     changed_files: Count | None = None

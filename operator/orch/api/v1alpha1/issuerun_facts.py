@@ -73,6 +73,8 @@ class AnalysisStatus(StatusModel):
     """Whether it says enough to start."""
     reason: Annotated[str, text(1024)] | None = None
     """The model's words for it."""
+    risk: Risk | None = None
+    """How much harm the model thinks that the change could do. It can raise the risk of the change, never lower it."""
 
 
 class PlanStatus(StatusModel):
@@ -148,6 +150,10 @@ class ChangeStatus(StatusModel):
     """How many more findings there were than are listed."""
     risk_reasons: Annotated[list[Annotated[str, text(256)]], Field(max_length=20), ATOMIC] = Field(default_factory=list)
     """All that contributes to the risk, highest first."""
+    tests_passed: Count | None = None
+    """Tests that passed on it in the sandbox, by the step's own report: a claim. Absent when none was counted."""
+    tests_failed: Count | None = None
+    """Tests that failed there."""
 
 
 class PullRequestState(StrEnum):
