@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
 from pydantic import ValidationError
 
 from orch.adapters.artifacts import GatewayArtifacts
@@ -54,6 +55,8 @@ from orch.runtime.controller import Controller
 from orch.runtime.manager import Manager, Times, exit_at_once
 from orch.runtime.source import Source
 from orch.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 _FENCE = 12.0
 """Seconds that the lease must still have before an act that cannot be taken back: a request's time-out and a margin."""
@@ -109,12 +112,20 @@ async def run(settings: Settings, connect_world: Connect | None = None) -> None:
         adapters = (connect_world or real_world)(settings, lambda: _check_lease(lease))
         manager, steps = build(settings, kube.fenced(lambda: lease.remaining() > 0), lease, adapters)
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(steps.run())]
+            beside = [group.create_task(steps.run()), group.create_task(_prepare(adapters.runner))]
             if settings.ready_file is not None:
                 beside.append(group.create_task(_tell_address(manager, settings)))
             await manager.run(stop)
             for task in beside:
                 task.cancel()
+
+
+async def _prepare(runner: WorkRunner) -> None:
+    """Before the first run needs it. What is wrong stops no other work; a run that needs the runner says it again."""
+    try:
+        await runner.prepare()
+    except OrchError as err:
+        log.warning("runner.unavailable", reason=err.reason, error=str(err))
 
 
 async def _tell_address(manager: Manager, settings: Settings) -> None:

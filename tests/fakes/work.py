@@ -51,6 +51,9 @@ class FakeRunner:
         self.cancelled: list[str] = []
         self.tickets: dict[str, str] = {}
 
+    async def prepare(self) -> None:
+        """There is nothing to prepare."""
+
     async def start(self, step: StepInput, *, input_digest: str, ticket: str, seconds: float) -> str:
         def act() -> str:
             self.started.setdefault(step.name, step)

@@ -37,6 +37,10 @@ class WorkRunner(Protocol):
     kind: str
     """Job or Subprocess, as `status.steps[].runner` says it."""
 
+    async def prepare(self) -> None:
+        """Do beforehand what the first start would have to wait for. Raises what `start` would, where no step can be started."""
+        ...
+
     async def start(self, step: StepInput, *, input_digest: str, ticket: str, seconds: float) -> str:
         """Start the step, or find it started; return the runner's uid. It is killed after `seconds`.
 

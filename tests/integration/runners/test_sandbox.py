@@ -136,8 +136,8 @@ def test_the_agents_sandbox_has_no_code(tmp_path: Path) -> None:
     """The other half: ticket and gateway, but neither checkout nor step folder, network or home."""
     (tmp_path / "gateway").mkdir()
     (tmp_path / "steps").mkdir()
-    python = Python.current(str(tmp_path))
-    bwrap = _find_bwrap("bwrap", str(tmp_path / "gateway"))
+    python = Python.current()
+    bwrap = _find_bwrap("bwrap")
     assert isinstance(bwrap, list)
     inside = agent_sandbox(python, input_json=b"{}", ticket=b"T", gateway_folder=str(tmp_path / "gateway"))
     look = (

@@ -224,6 +224,8 @@ async def test_without_bubblewrap_work_is_refused(site: Site) -> None:
         await runner.start(site.step(), input_digest="", ticket=TICKET, seconds=60)
     assert caught.value.reason == "SandboxUnavailable"
     assert "\n" not in caught.value.message
+    with pytest.raises(Terminal, match="no-such-bwrap is not installed"):
+        await runner.prepare()
 
 
 async def test_insecure_runs_without_a_sandbox_and_still_leaves_no_process(site: Site) -> None:

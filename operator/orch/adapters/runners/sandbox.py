@@ -52,11 +52,10 @@ class Python:
     """Folders for PYTHONPATH: our package's parent and the installed packages."""
     folders: tuple[str, ...]
     """Folders that must be visible."""
-    pycache: str
 
     @classmethod
-    def current(cls, pycache: str) -> Python:
-        """The interpreter that runs this. `pycache`: folder with compiled modules, so that no step compiles them again."""
+    def current(cls) -> Python:
+        """The interpreter that runs this."""
         package = Path(__file__).resolve().parents[2]
         packages = [entry for entry in sys.path if entry.endswith("-packages") and Path(entry).is_dir()]
         executable = os.path.realpath(sys.executable)
@@ -65,9 +64,8 @@ class Python:
             *packages,
             os.path.realpath(sys.base_prefix),
             str(Path(executable).parents[1]),
-            pycache,
         ]
-        return cls(executable, (str(package.parent), *packages), tuple(dict.fromkeys(folders)), pycache)
+        return cls(executable, (str(package.parent), *packages), tuple(dict.fromkeys(folders)))
 
     def command(self, module: str, *arguments: str) -> list[str]:
         """Run a module of ours; without `site`, whose work would be repeated at each start."""
@@ -75,8 +73,7 @@ class Python:
 
     def environment(self) -> dict[str, str]:
         """What the interpreter needs. Pydantic's search for plugins costs as much as the model it is for."""
-        where = {"PYTHONPATH": ":".join(self.search), "PYTHONPYCACHEPREFIX": self.pycache}
-        return where | {"LANG": "C.UTF-8", "PYDANTIC_DISABLE_PLUGINS": "1"}
+        return {"PYTHONPATH": ":".join(self.search), "LANG": "C.UTF-8", "PYDANTIC_DISABLE_PLUGINS": "1"}
 
 
 @dataclass

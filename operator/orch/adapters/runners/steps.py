@@ -32,7 +32,6 @@ class Order:
     gateway_socket: str
     toolchains: list[str]
     bwrap: list[str]
-    pycache: str
     input_digest: str = ""
 
 

@@ -55,7 +55,6 @@ class SubprocessRunner:
         bwrap: str = "bwrap",
     ) -> None:
         self._steps = data_dir.absolute() / "steps"
-        self._pycache = data_dir.absolute() / "pycache"
         self._gateway_socket = gateway_socket.absolute()
         self._toolchains = [str(folder.absolute()) for folder in toolchains]
         self._insecure = insecure
@@ -63,16 +62,12 @@ class SubprocessRunner:
         self._bwrap: list[str] | None = None
         self._lock = asyncio.Lock()
 
-    async def check(self) -> str | None:
-        """Why no sandbox can be made here, in one line, or None. Looked at once, at the first start or before."""
+    async def prepare(self) -> None:
+        """Compile what steps import and try a sandbox, so that the first step need not. Raises Terminal `SandboxUnavailable`."""
         async with self._lock:
             if self._bwrap is None:
-                await asyncio.to_thread(_compile, self._pycache)
-                found = await asyncio.to_thread(_find_bwrap, self._program, str(self._pycache))
-                if isinstance(found, str):
-                    return found
-                self._bwrap = found
-        return None
+                await asyncio.to_thread(_compile)
+                self._bwrap = await asyncio.to_thread(self._isolation)
 
     async def start(self, step: StepInput, *, input_digest: str, ticket: str, seconds: float) -> str:
         """Start the step, or find it started. Raises Terminal `SandboxUnavailable`, Transient when the host refuses."""
@@ -80,13 +75,11 @@ class SubprocessRunner:
         await asyncio.to_thread(_make_room, folder, input_digest)
         if (uid := await asyncio.to_thread(folder.supervisor)) is not None:
             return uid
+        await self.prepare()
+        if self._bwrap:
+            await asyncio.to_thread(_check_gateway_folder, self._gateway_socket)
         order = Order(
-            seconds,
-            str(self._gateway_socket),
-            self._toolchains,
-            await self._isolation(),
-            str(self._pycache),
-            input_digest=input_digest,
+            seconds, str(self._gateway_socket), self._toolchains, self._bwrap or [], input_digest=input_digest
         )
         await asyncio.to_thread(self._prepare, folder, step, ticket, order)
         return await asyncio.to_thread(_supervise, folder)
@@ -111,14 +104,14 @@ class SubprocessRunner:
             raise Terminal("BadStepName", f"{name!r} cannot be the name of a work step")
         return self._steps / name
 
-    async def _isolation(self) -> list[str]:
-        problem = await self.check()
-        if problem is None and self._bwrap is not None:
-            await asyncio.to_thread(_check_gateway_folder, self._gateway_socket)
-            return self._bwrap
+    def _isolation(self) -> list[str]:
+        """The sandbox's command with its fixed options; empty where none can be made and none is asked for."""
+        found = _find_bwrap(self._program)
+        if not isinstance(found, str):
+            return found
         if self._insecure:
             return []
-        raise Terminal("SandboxUnavailable", f"work steps cannot be kept apart on this host: {problem}; {_ADVICE}")
+        raise Terminal("SandboxUnavailable", f"work steps cannot be kept apart on this host: {found}; {_ADVICE}")
 
     def _prepare(self, folder: StepFolder, step: StepInput, ticket: str, order: Order) -> None:
         """Make the whole folder under another name, then give it its own: a crash in between leaves no half step."""
@@ -148,12 +141,12 @@ def _make_room(folder: StepFolder, input_digest: str) -> None:
     _remove(folder.path)
 
 
-def _find_bwrap(program: str, pycache: str) -> list[str] | str:
+def _find_bwrap(program: str) -> list[str] | str:
     """The command with its fixed options, or why it does not work. Tries what a step does: our Python in a sandbox."""
     path = shutil.which(program)
     if path is None:
         return f"{program} is not installed"
-    python = Python.current(pycache)
+    python = Python.current()
     inside = Sandbox(read=[(folder, folder) for folder in python.folders], env=python.environment())
     problem = ""
     for more in ([NO_NESTING], []):
@@ -180,10 +173,10 @@ def _try(isolating: list[str], inside: Sandbox, command: list[str]) -> str:
     return last or f"{isolating[0]} ended with status {tried.returncode}"
 
 
-def _compile(pycache: Path) -> None:
-    """Compile what steps import, once: their sandboxes may not write it, and would compile it at every start."""
-    pycache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    python = Python.current(str(pycache))
+def _compile() -> None:
+    """Have Python keep what steps import in compiled form, where it is not yet: sandboxes may not, and would compile it at
+    every start."""
+    python = Python.current()
     env = {"PATH": os.defpath, **python.environment()}
     subprocess.run([python.executable, "-S", "-P", "-c", _WARM], env=env, capture_output=True, check=False)
 
@@ -205,7 +198,7 @@ def _check_gateway_folder(gateway_socket: Path) -> None:
 def _supervise(folder: StepFolder) -> str:
     """Start the supervisor, which tells its uid, or that of the one that was there."""
     command = [sys.executable, "-S", "-P", "-m", "orch.adapters.runners.supervise", str(folder.path)]
-    python = Python.current(folder.read_order().pycache)
+    python = Python.current()
     env = {"PATH": os.environ.get("PATH", os.defpath), **python.environment()}
     failpoint("start-step", Moment.BEFORE)
     pipe = subprocess.PIPE

@@ -110,7 +110,7 @@ class Supervisor:
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what leaves its session still is ours to end
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            python = Python.current(self._order.pycache)
+            python = Python.current()
             agent = self._start_agent(python, ours)
             tools = self._start_tools(python, theirs)
         report, said, shown = Output(_pipe(agent.stdout)), self._log(agent, "agent.log"), self._log(tools, "tools.log")
