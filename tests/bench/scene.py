@@ -65,9 +65,13 @@ def quota_requests(world: World, account: str, since: int = 0) -> tuple[int, int
 
 def model_seconds(world: World) -> float:
     """How long the gateway waited for the model, all calls together."""
-    lines = (world.folder / "logs" / "gateway.log").read_text().splitlines()
-    calls = [json.loads(line) for line in lines if '"track_request"' in line]
-    return sum(float(call["duration"]) for call in calls)
+    return sum(float(entry["duration"]) for entry in logged(world, "gateway") if entry["event"] == "track_request")
+
+
+def logged(world: World, program: str) -> list[dict[str, Any]]:
+    """What a program has logged, but for what is no JSON."""
+    lines = (world.folder / "logs" / f"{program}.log").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def wait_for(what: Callable[[], Any], *, seconds: float, every: float = 0.3) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from structlog.testing import capture_logs
+from tests.fakes.acts import Acts
+from tests.fakes.work import FakeArtifacts, FakeRunner
 
 from orch.errors import Terminal
 from orch.main import _prepare
-from tests.fakes.acts import Acts
-from tests.fakes.work import FakeArtifacts, FakeRunner
 
 
 class Unfit(FakeRunner):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
-from orch.agent.client import Tools
+from orch.agent.client import Ran, Tools
 from orch.agent.errors import StepError
 from orch.agent.transcript import Transcript
 from orch.api.work import Commands, TestRun
@@ -72,29 +73,27 @@ class Checks:
         """Run the set-up commands. Raises SetupFailed."""
         for command in self._commands.setup:
             ran = self._tools.run(command, self._commands, seconds=self._commands.test_timeout_seconds)
-            self._transcript.add("setup", command=command, exit_code=ran.exit_code, output=ran.output[-_TAIL:])
+            self._record("setup", command, ran)
             if ran.exit_code:
                 raise SetupFailed(f"{command!r} ended with {ran.exit_code}: {ran.output[-2_000:].strip()}")
 
     def run(self) -> tuple[Check, ...]:
         """Lint and tests, all of them, whatever fails."""
         seconds = self._commands.test_timeout_seconds
-        checks = []
-        for command in self._commands.lint:
-            ran = self._tools.run(command, self._commands, seconds=seconds)
-            checks.append(Check(command, ran.exit_code, ran.output, failing=(command,) if ran.exit_code else ()))
-        checks += [self._test(command) for command in self._test_commands()]
-        for check in checks:
-            shown = {"command": check.command, "exit_code": check.exit_code, "failing": check.failing[:_MOST_NAMES]}
-            self._transcript.add("check", **shown, output=check.output[-_TAIL:])
-        return tuple(checks)
+        linted = [self._check(c, self._tools.run(c, self._commands, seconds=seconds)) for c in self._commands.lint]
+        tested = [self._check(c, self._tools.test(c, self._commands)) for c in self._test_commands()]
+        return (*linted, *tested)
 
-    def _test(self, command: str) -> Check:
-        ran = self._tools.test(command, self._commands)
-        if ran.counts is None:
-            return Check(command, ran.exit_code, ran.output, failing=(command,) if ran.exit_code else ())
-        passed, failed, names = ran.counts
-        return Check(command, ran.exit_code, ran.output, passed, failed, (names or (command,)) if ran.exit_code else ())
+    def _check(self, command: str, ran: Ran) -> Check:
+        passed, failed, names = ran.counts or (None, None, ())
+        failing = (names or (command,)) if ran.exit_code else ()
+        self._record("check", command, ran, failing=failing[:_MOST_NAMES])
+        return Check(command, ran.exit_code, ran.output, passed, failed, failing)
+
+    def _record(self, kind: str, command: str, ran: Ran, **facts: Any) -> None:
+        """In the transcript: `took` is in seconds."""
+        ended = {"exit_code": ran.exit_code, "took": round(ran.seconds, 3)}
+        self._transcript.add(kind, command=command, **ended, **facts, output=ran.output[-_TAIL:])
 
     def _test_commands(self) -> tuple[str, ...]:
         if self._tests is None:

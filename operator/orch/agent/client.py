@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orch.agent.errors import StepError
@@ -29,11 +29,13 @@ class ToolFailed(StepError):
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended. `counts` (passed, failed, names of failing tests) where the runner wrote JUnit XML."""
+    """How a command ended, after how many seconds. `counts` (passed, failed, names of failing tests) where the runner wrote
+    JUnit XML."""
 
     exit_code: int
     output: str
     counts: tuple[int, int, tuple[str, ...]] | None = None
+    seconds: float = 0.0
 
 
 class Tools:
@@ -102,8 +104,10 @@ class Tools:
             return Ran(124, "[not run: the step's time is up]")
         self._wire.set_timeout(left + _SLACK)
         folder, env = commands.working_directory, dict(commands.env)
+        start = time.monotonic()
         self._wire.send({"op": operation, "command": command, "folder": folder, "env": env, "seconds": left})
-        return _ran(self._reply())
+        ran = _ran(self._reply())
+        return replace(ran, seconds=time.monotonic() - start)
 
     def _ask(self, operation: str, **arguments: Any) -> Any:
         self._wire.set_timeout(_PATIENCE)

@@ -6,6 +6,7 @@ in the cache. The work is done in the other sandbox, through `client`; a wrong c
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -133,7 +134,7 @@ class Toolbox:
         """The tool_result block for a tool_use block. `readable`: whether the call's input was complete. Raises Replan."""
         name, given = str(call["name"]), call["input"]
         problem = self._problem(name, given) if readable else "the input was cut off: say less in one call"
-        is_error = problem is not None
+        is_error, start = problem is not None, time.monotonic()
         if problem is not None:
             text = problem
         else:
@@ -141,7 +142,8 @@ class Toolbox:
                 text = self._do(name, given)
             except ToolFailed as err:
                 text, is_error = str(err), True
-        self._transcript.add("tool", name=name, input=given, result=text, is_error=is_error)
+        took = round(time.monotonic() - start, 3)
+        self._transcript.add("tool", name=name, input=given, took=took, result=text, is_error=is_error)
         result = {"type": "tool_result", "tool_use_id": call["id"], "content": text[:_MOST_RESULT] or "(no output)"}
         return result | ({"is_error": True} if is_error else {})
 

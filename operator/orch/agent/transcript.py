@@ -23,7 +23,8 @@ class Transcript:
         self._is_full = False
 
     def add(self, kind: str, **facts: Any) -> None:
-        """Add an entry of a kind (`prompt`, `answer`, `tool`, `command`, `end`); `seconds` since the start are added."""
+        """Add an entry of a kind (`prompt`, `answer`, `tool`, `command`, `end`); `seconds` since the start are added.
+        Of what was run, `took` says for how many seconds."""
         if self._is_full:
             return
         line = _line({"kind": kind, "seconds": round(time.monotonic() - self._start, 3), **facts})

@@ -182,10 +182,15 @@ def _clock(entry: Entry) -> str:
     return f"{seconds:8.1f}s  " if isinstance(seconds, int | float) else " " * 11
 
 
+def _took(entry: Entry) -> str:
+    seconds = entry.get("took")
+    return f" after {seconds:.1f} s" if isinstance(seconds, int | float) else ""
+
+
 def _heading(entry: Entry) -> str:
     match entry.get("kind"):
         case "setup" | "check":
-            return f"$ {entry.get('command')}  (exit {entry.get('exit_code')})"
+            return f"$ {entry.get('command')}  (exit {entry.get('exit_code')}{_took(entry)})"
         case "tool":
             failed = "  (failed)" if entry.get("is_error") else ""
             return f"{entry.get('name')} {_short(entry.get('input'))}{failed}"

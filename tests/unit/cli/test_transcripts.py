@@ -55,8 +55,8 @@ def _shown(line: str) -> list[str]:
     ("line", "shown"),
     [
         pytest.param(
-            '{"kind": "check", "seconds": 1, "command": "make\\nended: Done", "exit_code": 2, "output": "a\\nb"}',
-            ["     1.0s  $ make ended: Done  (exit 2)", "  | a", "  | b"],
+            '{"kind": "check", "seconds": 1, "command": "make\\nended: Done", "exit_code": 2, "took": 0.61, "output": "a\\nb"}',
+            ["     1.0s  $ make ended: Done  (exit 2 after 0.6 s)", "  | a", "  | b"],
             id="a command of two lines stays one heading",
         ),
         pytest.param(
