@@ -49,6 +49,7 @@ from orch.reconcilers.projections import (
 )
 from orch.reconcilers.repository_claim import RepositoryClaims, rivals
 from orch.reconcilers.slots import AssumedSlots, next_in_line
+from orch.reconcilers.upkeep import Upkeep
 from orch.reconcilers.wakes import questions_of_run, repo_of_run, run_of_approval, runs_of_repo
 from orch.runtime.audit import record, setup_logging
 from orch.runtime.controller import Controller
@@ -112,7 +113,8 @@ async def run(settings: Settings, connect_world: Connect | None = None) -> None:
         adapters = (connect_world or real_world)(settings, lambda: _check_lease(lease))
         manager, steps = build(settings, kube.fenced(lambda: lease.remaining() > 0), lease, adapters)
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(steps.run()), group.create_task(_prepare(adapters.runner))]
+            upkeep = Upkeep(kube, adapters.artifacts, settings.namespaces)
+            beside = [group.create_task(task) for task in (steps.run(), _prepare(adapters.runner), upkeep.run())]
             if settings.ready_file is not None:
                 beside.append(group.create_task(_tell_address(manager, settings)))
             await manager.run(stop)

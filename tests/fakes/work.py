@@ -38,6 +38,12 @@ class FakeArtifacts:
     async def get_file(self, digest: str, path: Path, *, limit: int) -> None:
         await asyncio.to_thread(path.write_bytes, b"a bundle")
 
+    async def touch(self, digest: str) -> None:
+        pass
+
+    async def sweep(self) -> int:
+        return 0
+
 
 class FakeRunner:
     """Runs nothing: `finish` says how a step ended. Starting a name again finds the running one. Knows steps by name alone."""

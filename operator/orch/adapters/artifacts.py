@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -21,6 +21,7 @@ from orch.failpoints import Moment, failpoint
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _CHUNK: Final = 1_000_000
 _TIMEOUT: Final = httpx2.Timeout(60, connect=10)
+_SWEEP: Final = httpx2.Timeout(600, connect=10)
 
 
 class GatewayArtifacts:
@@ -67,6 +68,24 @@ class GatewayArtifacts:
             async for chunk in self._stream(digest, limit):
                 file.write(chunk)
 
+    async def touch(self, digest: str) -> None:
+        """Count it as used now. What is not there, or is no digest, is no error."""
+        if _DIGEST.fullmatch(digest):
+            with suppress(NotFound):
+                async with self._opened("HEAD", digest):
+                    pass
+
+    async def sweep(self) -> int:
+        """Have the gateway remove what it no longer keeps; how many artifacts that were."""
+        headers = {"authorization": f"Bearer {self._token()}"}
+        try:
+            response = await self._client.post("/sweep", headers=headers, timeout=_SWEEP)
+        except httpx2.HTTPError as err:
+            raise _unreachable(err) from err
+        if not response.is_success:
+            raise _error(response.status_code if response.status_code in (401, 403) else 500, "")
+        return int(response.json()["removed"])
+
     async def _put(self, digest: str, content: bytes | AsyncIterator[bytes], size: int) -> None:
         headers = {"content-length": str(size), "content-type": "application/octet-stream"}
         failpoint("put-artifact", Moment.BEFORE)
@@ -102,7 +121,11 @@ class GatewayArtifacts:
                     raise _error(response.status_code, digest)
                 yield response
         except httpx2.HTTPError as err:
-            raise Transient("GatewayUnreachable", f"the gateway did not answer ({type(err).__name__})") from err
+            raise _unreachable(err) from err
+
+
+def _unreachable(err: httpx2.HTTPError) -> Transient:
+    return Transient("GatewayUnreachable", f"the gateway did not answer ({type(err).__name__})")
 
 
 def _error(status: int, digest: str) -> OrchError:

@@ -1,7 +1,8 @@
 """Artifacts on disk, named by the digest of their content: `<folder>/ab/<hex>`. Used by `shelves`.
 
 A name never holds anything but its content: what is uploaded is written beside, hashed on the way, and renamed when it
-is whole, right and on disk. It knows nothing of who may read what.
+is whole, right and on disk. A file's time of modification is when it was last stored or looked up, also across a restart:
+`sweep` removes what that was too long ago for. It knows nothing of who may read what.
 """
 
 from __future__ import annotations
@@ -11,32 +12,64 @@ import hashlib
 import os
 import re
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
 from orch.gateway.errors import Refusal
+from orch.ports import Clock
 
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _CHUNK: Final = 1_000_000
 
 
-class ArtifactStore:
-    """`limit`: bytes of one artifact."""
+def _now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, folder: Path, *, limit: int) -> None:
+
+class ArtifactStore:
+    """`limit`: bytes of one artifact. `clock`: default the machine's."""
+
+    def __init__(self, folder: Path, *, limit: int, clock: Clock = _now) -> None:
         self._folder = folder
         self._limit = limit
+        self._clock = clock
+        self._names = threading.Lock()
+        """Held where a name is given, used or taken away: what is used is never removed in the same moment."""
         self._partial = folder / "partial"
         self._partial.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in self._partial.iterdir():  # uploads that a crash has cut
             left.unlink()
 
     def find(self, digest: str) -> Path | None:
-        """The file of an artifact, None if there is none. Raises Refusal for what is no digest."""
+        """The file of an artifact, which counts as used now; None if there is none. Raises Refusal for what is no digest."""
         path = self._path(digest)
-        return path if path.is_file() else None
+        with self._names:
+            if not path.is_file():
+                return None
+            with suppress(OSError):  # a disk that takes no writes loses nothing to a sweep either
+                _set_time(path, self._clock())
+        return path
+
+    async def sweep(self, unused_since: datetime) -> AsyncIterator[dict[str, int]]:
+        """Remove what was neither stored nor looked up since then. Yields what was removed: digest → bytes, a folder at a
+        time. Raises OSError. Cut short, it leaves whole artifacts; the next one goes on."""
+        for shelf in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]"))):
+            if removed := await asyncio.to_thread(self._sweep_shelf, shelf, unused_since.timestamp()):
+                yield removed
+
+    def _sweep_shelf(self, shelf: Path, since: float) -> dict[str, int]:
+        removed = {}
+        for path in shelf.iterdir():
+            with self._names:
+                found = path.stat(follow_symlinks=False)
+                if found.st_mtime < since:
+                    path.unlink()
+                    removed[f"sha256:{path.name}"] = found.st_size
+        return removed
 
     async def receive(self, digest: str, content: AsyncIterator[bytes], *, announced: int | None) -> Upload:
         """Take in what is said to have this digest. `announced`: its length, where the client told it.
@@ -46,7 +79,7 @@ class ArtifactStore:
         if announced is not None and announced > self._limit:
             raise self._too_large()
         number, name = await asyncio.to_thread(tempfile.mkstemp, dir=self._partial)
-        upload = Upload(Path(name), path, 0)
+        upload = Upload(Path(name), path, self._names, self._clock)
         try:
             with os.fdopen(number, "wb") as file:
                 found, upload.size = await self._take(content, file)
@@ -94,16 +127,20 @@ class ArtifactStore:
 class Upload:
     """Content that has arrived and is right, but does not yet stand under its name."""
 
-    def __init__(self, partial: Path, path: Path, size: int) -> None:
+    def __init__(self, partial: Path, path: Path, names: threading.Lock, clock: Clock) -> None:
         self._partial = partial
         self._path = path
-        self.size = size
+        self._names = names
+        self._clock = clock
+        self.size = 0
 
     def keep(self) -> bool:
         """Give it its name, durably; False if it was there already."""
-        is_new = not self._path.exists()
+        _set_time(self._partial, self._clock())
         self._path.parent.mkdir(exist_ok=True, mode=0o700)
-        self._partial.replace(self._path)
+        with self._names:
+            is_new = not self._path.exists()
+            self._partial.replace(self._path)
         _sync(self._path.parent)
         _sync(self._path.parent.parent)
         return is_new
@@ -112,6 +149,10 @@ class Upload:
         """Drop it."""
         with suppress(FileNotFoundError):
             self._partial.unlink()
+
+
+def _set_time(path: Path, moment: datetime) -> None:
+    os.utime(path, (moment.timestamp(), moment.timestamp()))
 
 
 def _sync(folder: Path) -> None:

@@ -9,7 +9,9 @@ Used from one thread only (`book`); it knows no price and no HTTP.
 from __future__ import annotations
 
 import fcntl
+import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -97,6 +99,8 @@ class Ledger:
             )
         if version == 0:
             self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        # no version of its own: a release that does not know it is not disturbed by it
+        self._db.execute("CREATE INDEX IF NOT EXISTS upload_of_digest ON upload (digest)")
 
     def _charge_outstanding(self) -> int:
         charge = "UPDATE call SET state = 'Lost', cost = reserved, reserved = 0 WHERE state = 'Reserved'"
@@ -171,6 +175,11 @@ class Ledger:
         """Whether the step has stored this artifact itself."""
         select = "SELECT 1 FROM upload WHERE identity = ? AND step = ? AND digest = ?"
         return self._db.execute(select, (identity, step, digest)).fetchone() is not None
+
+    def forget_uploads(self, digests: Sequence[str]) -> None:
+        """Artifacts are gone from the store: so is who had stored them."""
+        gone = "DELETE FROM upload WHERE digest IN (SELECT value FROM json_each(?))"
+        self._db.execute(gone, (json.dumps(digests),))
 
     def prove_writable(self) -> None:
         """Write something. Raises sqlite3.Error."""

@@ -82,14 +82,14 @@ async def running(settings: GatewaySettings) -> AsyncIterator[str]:
 
 def _rooms(settings: GatewaySettings, door: Doorkeeper, prices: Prices, book: Book, cluster: Kube | None) -> Rooms:
     upstream, metrics = Upstream(settings.upstream_url, KeyFile(settings.upstream_key_file)), Metrics()
-    store = ArtifactStore(settings.data_dir / "artifacts", limit=settings.artifact_bytes)
+    store = ArtifactStore(settings.data_dir / "artifacts", limit=settings.artifact_bytes, clock=door.clock)
     return Rooms(
         door=door,
         book=book,
         upstream=upstream,
         metrics=metrics,
         messages=Messages(door, prices, book, upstream, metrics),
-        shelves=Shelves(door, store, book, settings.step_bytes),
+        shelves=Shelves(door, store, book, settings.step_bytes, settings.retention),
         readers=Readers(cluster, store, book),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -40,6 +41,9 @@ class GatewaySettings(BaseSettings):
     """Size of one artifact."""
     step_bytes: int = Field(default=1_000_000_000, gt=0)
     """What one work step may store."""
+    retention: timedelta = Field(default=timedelta(days=30), ge=timedelta(days=2))
+    """How long an artifact is kept after it was last stored or used. The operator uses all that unfinished runs refer to once
+    a day, and only then has the rest removed. At least 2 days."""
     ready_file: Path | None = None
     """Written with the address for the operator once the gateway listens. For scripts."""
     log_level: str = "info"

@@ -1,4 +1,5 @@
-"""`PUT`, `GET` and `HEAD /artifacts/{digest}`: who may store and read which artifact. Routed by `app`.
+"""`PUT`, `GET` and `HEAD /artifacts/{digest}`: who may store and read which artifact. `POST /sweep`: the operator has what is
+no longer kept removed. Routed by `app`.
 
 A step reads what its ticket names and what it has stored itself; whether another artifact exists it cannot find out. It
 has to send the whole content to store it, also of one that is there: a digest alone opens nothing.
@@ -8,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 from orch.api.ticket import Claims, Role
 from orch.failpoints import Moment, failpoint
 from orch.gateway.artifacts import ArtifactStore, Upload
 from orch.gateway.book import Book
 from orch.gateway.errors import Refusal
+from orch.gateway.ledger import Ledger
 from orch.gateway.tickets import Doorkeeper
 
 _log = structlog.get_logger("orch.gateway")
@@ -25,12 +29,14 @@ _log = structlog.get_logger("orch.gateway")
 
 @dataclass(frozen=True)
 class Shelves:
-    """The endpoints. `step_limit`: bytes that one step may store, all its artifacts together."""
+    """The endpoints. `step_limit`: bytes that one step may store, all its artifacts together. `retention`: how long an artifact
+    is kept after its last use."""
 
     door: Doorkeeper
     store: ArtifactStore
     book: Book
     step_limit: int
+    retention: timedelta
 
     async def put(self, request: Request) -> Response:
         """201 when it is new, 200 when it was there. Raises Refusal."""
@@ -53,6 +59,20 @@ class Shelves:
         if path is None:
             raise Refusal(404, "there is no such artifact", label="artifact")
         return FileResponse(path, media_type="application/octet-stream")
+
+    async def sweep(self, request: Request) -> Response:
+        """Remove what has not been used for longer than the retention: `{"removed": 3, "bytes": 1024}`. Raises Refusal."""
+        self.door.admit(request, Role.OPERATOR)
+        removed, size = 0, 0
+        try:
+            async for gone in self.store.sweep(self.door.clock() - self.retention):
+                await self.book.ask(partial(Ledger.forget_uploads, digests=list(gone)))
+                removed, size = removed + len(gone), size + sum(gone.values())
+        except OSError as err:
+            _log.error("artifacts_not_swept", problem=err.strerror or type(err).__name__)
+            raise Refusal(507, "the gateway's disk does not let go of artifacts", label="disk") from None
+        _log.info("artifacts_swept", removed=removed, bytes=size)
+        return JSONResponse({"removed": removed, "bytes": size})
 
     async def _store(self, request: Request, claims: Claims, digest: str) -> bool:
         upload = await self.store.receive(digest, request.stream(), announced=_announced(request))

@@ -23,13 +23,13 @@ class Doorkeeper:
 
     def __init__(self, key: bytes, clock: Callable[[], datetime]) -> None:
         self._key = key
-        self._clock = clock
+        self.clock = clock
 
     def admit(self, request: Request, *roles: Role) -> Claims:
         """The claims of the request's ticket. Raises Refusal: 401 without a living ticket, 403 for another role."""
         ticket = bearer(request, "a ticket is required: send it")
         try:
-            claims = verify(ticket, self._key, now=self._clock())
+            claims = verify(ticket, self._key, now=self.clock())
         except InvalidTicket as err:
             raise Refusal(401, str(err), label="ticket") from None
         if claims.role not in roles:

@@ -67,6 +67,13 @@ class Artifacts(Protocol):
         ...
 
     async def get_file(self, digest: str, path: Path, *, limit: int) -> None: ...
+    async def touch(self, digest: str) -> None:
+        """Count it as used now, as reading it does. One that is not there is no error."""
+        ...
+
+    async def sweep(self) -> int:
+        """Have removed what has not been used for longer than the store keeps it; how many that were."""
+        ...
 
 
 @dataclass(frozen=True)
