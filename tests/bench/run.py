@@ -57,27 +57,6 @@ NOTES = {
     "record of the claim to that of the merge. Model: until its answers were there; checks: the project's own lint and tests, in the "
     "sandbox (before the change, after it, and when the model asks) and on GitHub. What is left is orch's own: most of it starts "
     "sandboxes and git, and up to 2 s pass until the next look at the checks",
-    "stress-50": stress.measure,
-    "guards": guards.measure,
-    "limits": limits.measure,
-    "setup": setup_times.measure,
-    "setup-cold": setup_times.measure_cold,
-    "events": events.measure,
-    "scale": scale.measure,
-    "waiting": waiting.measure,
-    "burst": burst.created,
-    "labelled": burst.labelled,
-    "failover": failover.measure,
-    "admission": admission.measure,
-    "approve-merge": approve.measure,
-    "cli-start": cli.measure,
-}
-RESULTS = ROOT / "bench" / "results.json"
-PAGE = ROOT / "docs" / "benchmarks.md"
-NOTES = {
-    "cli-start": "median of 20 starts, each a process. Verbs on a cluster load the Kubernetes client and the API's models besides",
-    XX
-    "lint and tests, which the sandbox runs before and after the change (about 2 s), and up to 2 s until the next look at the checks",
     "stress-50": "50 issues in 5 repositories at once, with right, wrong-then-right and never-right models. Writes hold Events and "
     "documents too; a run that waits for its turn on two cores retries and writes more than one alone",
     "limits": "200 repositories on one token, polled each minute, 20 of them with an issue that is labelled within one minute; "
