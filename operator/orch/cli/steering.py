@@ -6,17 +6,19 @@ Each is one field of a spec, so `kubectl patch` does the same. Nothing here ends
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from orch.api.v1alpha1 import EffectState, IssueRun, Mode, OrchestratedRepo, StepState
 from orch.api.v1alpha1.types import parse_duration
 from orch.cli.changes import change, shown
-from orch.cli.connection import on_cluster
+from orch.cli.connection import failure, on_cluster
 from orch.cli.lookup import get_repo, get_run, get_target
 from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Place
 from orch.cli.output import say, warn
 from orch.cli.whoami import whoami
+from orch.errors import OrchError
 from orch.kube.client import Kube
 from orch.kube.store import Store
 from orch.reconcilers.circuit import is_open
@@ -45,21 +47,63 @@ def mode(place: Place, name: str, wanted: Mode | None) -> int:
     return on_cluster(session, place)
 
 
-def suspend(place: Place, names: list[str], on: bool) -> int:
-    """Set or unset `spec.suspend` of repositories and runs; unset, an open circuit breaker is closed too. Raises Failure."""
+@dataclass(frozen=True)
+class Many:
+    """All repositories of a namespace, or of all, or those with these labels, instead of names."""
+
+    everything: bool = False
+    everywhere: bool = False
+    labels: str | None = None
+
+    @property
+    def is_meant(self) -> bool:
+        return self.everything or self.labels is not None
+
+
+def suspend(place: Place, names: list[str], many: Many, *, on: bool) -> int:
+    """Set or unset `spec.suspend` of repositories and runs; unset, an open circuit breaker is closed too. Raises Failure.
+
+    Of `many` each is tried, whatever became of the others; 1 if one of them was refused."""
+    if bool(names) == many.is_meant or (many.everywhere and not many.is_meant):
+        raise Failure("name repositories or runs, or say --all or -l (with -A: in all namespaces)", code=WRONG_USE)
 
     async def session(kube: Kube, namespace: str) -> int:
+        if many.is_meant:
+            return await _suspend_many(kube, None if many.everywhere else namespace, many, on)
         for found in [await get_target(kube, namespace, name) for name in names]:
             if isinstance(found, IssueRun) and found.status.completion_time is not None:
                 raise Failure(f"{found.metadata.name} has ended: there is nothing to {'pause' if on else 'resume'}")
-            resets = not on and isinstance(found, OrchestratedRepo) and is_open(found)
-            reset = {RESET_ANNOTATION: datetime.now(UTC).isoformat()} if resets else None
-            await change(kube, found, {"suspend": True if on else None}, annotations=reset)
-            then = "paused: what is running finishes its step, then waits" if on else "resumed"
-            say(f"{shown(found)} {then}{'; its circuit breaker closes, and counts anew' if resets else ''}")
+            say(f"{shown(found)} {await _suspend(kube, found, on)}")
         return 0
 
     return on_cluster(session, place)
+
+
+async def _suspend_many(kube: Kube, namespace: str | None, many: Many, on: bool) -> int:
+    found = await Store(kube, OrchestratedRepo).list(namespace, labels=many.labels or "")
+    if not found:
+        warn("there is no such OrchestratedRepo: kubectl get orepo -A")
+    code = 0
+    for repo in sorted(found, key=lambda one: (one.metadata.namespace or "", one.metadata.name)):
+        name = shown(repo) if namespace is not None else f"{shown(repo)} in {repo.metadata.namespace}"
+        if bool(repo.spec.suspend) is on and (on or not is_open(repo)):
+            say(f"{name} {'is paused already' if on else 'is not paused'}")
+            continue
+        try:
+            say(f"{name} {await _suspend(kube, repo, on)}")
+        except OrchError as error:
+            warn(f"error: {name}: {failure(error)}")
+            code = ANSWER_IS_NO
+    return code
+
+
+async def _suspend(kube: Kube, found: OrchestratedRepo | IssueRun, on: bool) -> str:
+    """Do it; what is said of it."""
+    resets = not on and isinstance(found, OrchestratedRepo) and is_open(found)
+    reset = {RESET_ANNOTATION: datetime.now(UTC).isoformat()} if resets else None
+    await change(kube, found, {"suspend": True if on else None}, annotations=reset)
+    then = "paused: what is running finishes its step, then waits" if on else "resumed"
+    return f"{then}{'; its circuit breaker closes, and counts anew' if resets else ''}"
 
 
 def cancel(place: Place, name: str, reason: str) -> int:

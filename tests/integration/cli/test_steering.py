@@ -81,6 +81,71 @@ def test_pausing_needs_a_right_that_is_named(terminal: Terminal) -> None:
     assert "you may not patch orchestratedrepos.orch.dev" in said.err
 
 
+def test_all_repositories_are_paused_and_resumed_and_each_is_told(terminal: Terminal) -> None:
+    terminal.apply(repo(), repo("api", "acme/api", suspend=True), issue_run())
+    said = terminal("pause", "--all")
+    assert (said.code, said.err) == (0, "")
+    assert said.out == (
+        "orchestratedrepo.orch.dev/api is paused already\n"
+        "orchestratedrepo.orch.dev/web paused: what is running finishes its step, then waits\n"
+    )
+    assert [terminal.get("orepo", name)["spec"].get("suspend") for name in ("api", "web")] == [True, True]
+    assert "suspend" not in terminal.get("irun", "web-7-1")["spec"], "its repository holds it"
+    assert terminal("resume", "--all").code == 0
+    assert terminal("resume", "--all").out == (
+        "orchestratedrepo.orch.dev/api is not paused\norchestratedrepo.orch.dev/web is not paused\n"
+    )
+
+
+def test_repositories_are_paused_by_their_labels(terminal: Terminal) -> None:
+    labelled = repo()
+    labelled["metadata"]["labels"] = {"team": "web"}
+    terminal.apply(labelled, repo("api", "acme/api"))
+    said = terminal("pause", "-l", "team=web")
+    assert said.out.startswith("orchestratedrepo.orch.dev/web paused")
+    assert "suspend" not in terminal.get("orepo", "api")["spec"]
+    none = terminal("pause", "-l", "team=nobody")
+    assert (none.code, none.out) == (0, "")
+    assert "no such OrchestratedRepo" in none.err
+
+
+def test_one_that_may_not_be_paused_does_not_keep_the_others_going(terminal: Terminal) -> None:
+    terminal.apply(repo(), repo("api", "acme/api"))
+    ns = terminal.namespace
+    terminal.grant("ann", "get,list:orchestratedrepos.orch.dev")
+    terminal.kubectl(
+        "create",
+        "role",
+        "one",
+        "--verb=patch",
+        "--resource=orchestratedrepos.orch.dev",
+        "--resource-name=web",
+        "-n",
+        ns,
+    )
+    terminal.kubectl("create", "rolebinding", "one", "--role=one", "--user=ann", "-n", ns)
+    said = terminal("pause", "--all", as_user="ann")
+    assert said.code == 1
+    assert said.out.startswith("orchestratedrepo.orch.dev/web paused")
+    assert "error: orchestratedrepo.orch.dev/api: you may not patch orchestratedrepos.orch.dev" in said.err
+
+
+def test_everywhere_is_each_with_its_namespace(terminal: Terminal) -> None:
+    labelled = repo()
+    labelled["metadata"]["labels"] = {"of": terminal.namespace}
+    terminal.apply(labelled)
+    said = terminal("pause", "-A", "-l", f"of={terminal.namespace}")
+    assert said.out.startswith(f"orchestratedrepo.orch.dev/web in {terminal.namespace} paused")
+    assert terminal.get("orepo", "web")["spec"]["suspend"] is True
+
+
+@pytest.mark.parametrize("words", [(), ("web", "--all"), ("-A",), ("web", "-l", "a=b"), ("web", "-A")])
+def test_what_to_pause_is_said_in_one_way(words: tuple[str, ...], terminal: Terminal) -> None:
+    said = terminal("pause", *words)
+    assert (said.code, said.out) == (2, "")
+    assert "name repositories or runs, or say --all or -l" in said.err
+
+
 def test_a_run_is_cancelled_in_ones_own_name(terminal: Terminal) -> None:
     terminal.apply(repo(), issue_run())
     terminal.grant("ann", "get,list,patch:issueruns.orch.dev")

@@ -17,7 +17,7 @@ AnyRepo = Annotated[
 ]
 Run = Annotated[str, typer.Argument(help="An IssueRun.", autocompletion=completion.runs)]
 Targets = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(metavar="REPO|RUN...", help="OrchestratedRepos or IssueRuns.", autocompletion=completion.targets),
 ]
 Questions = Annotated[

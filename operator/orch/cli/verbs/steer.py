@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import AllNamespaces, Place
+from orch.cli.options import AllNamespaces, Labels, Place
 from orch.cli.verbs.choices import ModeName
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import AnyRepo, Repo, Run, Targets
+
+_AllRepos = Annotated[bool, typer.Option("--all", help="All OrchestratedRepos of the namespace; with -A, of all.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -33,24 +35,37 @@ def add(app: typer.Typer) -> None:
         return steering.mode(place, repo, Mode(mode.value) if mode else None)
 
     @online(app, "pause")
-    def pause(place: Place, names: Targets) -> int:
+    def pause(
+        place: Place,
+        names: Targets = None,
+        all_repos: _AllRepos = False,
+        all_namespaces: AllNamespaces = False,
+        selector: Labels = None,
+    ) -> int:
         """Hold repositories or single runs: what is running finishes its step, then waits; nothing new starts.
 
-        It sets spec.suspend, which stays out of Git, so that no GitOps tool takes it back.
+        It sets spec.suspend, which stays out of Git, so that no GitOps tool takes it back. With --all or -l it says for each
+        repository what happened; exit code 1 when one of them could not be paused.
         """
         from orch.cli import steering
 
-        return steering.suspend(place, names, on=True)
+        return steering.suspend(place, names or [], steering.Many(all_repos, all_namespaces, selector), on=True)
 
     @online(app, "resume")
-    def resume(place: Place, names: Targets) -> int:
+    def resume(
+        place: Place,
+        names: Targets = None,
+        all_repos: _AllRepos = False,
+        all_namespaces: AllNamespaces = False,
+        selector: Labels = None,
+    ) -> int:
         """Let repositories or runs that were paused go on, and repositories whose circuit breaker is open.
 
         Of an open circuit breaker look at the failed runs first: it says that as many failed in a row as policy allows.
         """
         from orch.cli import steering
 
-        return steering.suspend(place, names, on=False)
+        return steering.suspend(place, names or [], steering.Many(all_repos, all_namespaces, selector), on=False)
 
     @online(app, "cancel")
     def cancel(
