@@ -40,13 +40,15 @@ async def merge(ctx: RunContext) -> Outcome:
         return Done()
     gate = await ask(ctx, await _question(ctx))
     if not isinstance(gate, Done):
+        await _tell_the_others(ctx, status.number)
         return gate
     now = ctx.clock()
     set_condition(
         ctx.run, IssueRunCondition.MERGE_APPROVED, True, IssueRunReason.APPROVED, "the gate Merge is open", now
     )
     pull = ctx.pull or await ctx.forge.get_pull(status.number)
-    decision = decide(await _facts(ctx, pull), ctx.repo.spec.merge)
+    # `ask` has answered for exactly this content
+    decision = decide(await _facts(ctx, pull, ApprovalOutcome.APPROVED), ctx.repo.spec.merge)
     _record(ctx, decision.gates)
     verdict = decision.outcome
     match verdict:
@@ -62,7 +64,13 @@ async def merge(ctx: RunContext) -> Outcome:
             return Waiting(None, verdict.message, NOW)
 
 
-async def _facts(ctx: RunContext, pull: Pull) -> Facts:
+async def _tell_the_others(ctx: RunContext, number: int) -> None:
+    """Who is asked should know what else is closed. Nothing is done about it before they have said yes."""
+    pull = ctx.pull or await ctx.forge.get_pull(number)
+    _record(ctx, decide(await _facts(ctx, pull, ApprovalOutcome.PENDING), ctx.repo.spec.merge).gates)
+
+
+async def _facts(ctx: RunContext, pull: Pull, approval: ApprovalOutcome) -> Facts:
     """Every fact afresh: what was recorded is trusted until here, not beyond."""
     head = branch(ctx).head_sha or ""
     reviews = await ctx.forge.reviews(pull.number)
@@ -79,7 +87,7 @@ async def _facts(ctx: RunContext, pull: Pull) -> Facts:
         approvers=await approvers(ctx, reviews) if rules.required_approvals else (),
         behind=demanded and not await _holds_base(ctx, head),
         frozen=in_freeze(ctx.repo.spec.merge.freezes, ctx.clock()),
-        approval=ApprovalOutcome.APPROVED,  # `ask` has answered for exactly this content
+        approval=approval,
     )
 
 

@@ -177,11 +177,21 @@ def test_every_gate_before_the_merge_is_told_with_its_verdict_and_since_when() -
     assert stands_at.gate == "Required reviews"
 
 
-def test_what_was_found_before_the_question_says_nothing_while_it_is_open() -> None:
+def test_the_gates_behind_an_open_question_are_told_too() -> None:
     found = _found(Blocker="a draft") | {"approvals": [{"gate": "Merge", "name": "", "outcome": "Pending"}]}
     told = gates(a_run("Merge", *waiting("AwaitingApproval"), **published() | found))
-    assert told["Approval Merge"].verdict is Verdict.WAITING
-    assert {told[name].verdict for name in ("Conflict", "Blocker", "Freeze", "Merge")} == {Verdict.NOT_REACHED}
+    verdicts = {name: told[name].verdict.value for name in ("Approval Merge", "Conflict", "Blocker", "Freeze", "Merge")}
+    assert verdicts == {
+        "Approval Merge": "Waiting",
+        "Conflict": "Passed",
+        "Blocker": "Waiting",
+        "Freeze": "Passed",
+        "Merge": "NotReached",
+    }
+    assert (told["Blocker"].message, told["Blocker"].waits_for) == ("a draft", "a person")
+    stands_at = blocking(list(told.values()))
+    assert stands_at is not None
+    assert stands_at.gate == "Approval Merge"
 
 
 def test_a_fix_makes_the_later_gates_unreached_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -79,6 +80,21 @@ async def test_tests_that_nobody_counted_are_not_told_as_none() -> None:
     await world.play(merge)
     review = next(iter(world.records.asked.values())).spec.review
     assert (review.tests_passed, review.tests_failed) == (None, None)
+
+
+async def test_while_people_are_asked_every_other_gate_is_told_and_nothing_is_done_about_it() -> None:
+    world = await waiting_at_merge()
+    opened = {gate.name: gate.passed for gate in world.run.status.merge_gates}
+    assert [name for name, passed in opened.items() if not passed] == ["Approval"]
+    pull = world.forge.pulls[0]
+    world.forge.pulls[0] = replace(pull, draft=True, mergeable=False, mergeable_state="dirty")
+    acts = list(world.acts.made)
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason == "AwaitingApproval"
+    closed = [gate.name for gate in world.run.status.merge_gates if not gate.passed]
+    assert closed == ["Conflict", "Blocker", "Approval"]
+    assert world.acts.made == acts
 
 
 async def test_a_merge_of_the_base_branch_stays_approved() -> None:

@@ -151,7 +151,7 @@ def _is_suspended(scene: Scene) -> bool:
 def _line(scene: Scene, gate: _Gate, holder: _Gate | None) -> Line:
     if gate is holder:
         return _closed(scene, gate)
-    if gate.stage is _stage(scene) and holder is not None and holder.asks is None and _is_closed(scene, gate):
+    if gate.stage is _stage(scene) and holder is not None and _is_closed(scene, gate):
         return _refused(scene, gate)
     position = _ORDER.index(gate.stage) - _ORDER.index(_stage(scene))
     fact = gate.fact(scene)
@@ -171,8 +171,8 @@ def _refused(scene: Scene, gate: _Gate) -> Line:
 
 def _behind(gate: _Gate, holder: _Gate | None) -> bool:
     """A gate behind the one that holds the run at the same stage is not reached, whatever was recorded once. Those before
-    the merge are looked at all together."""
-    if gate.records and holder is not None and holder.asks is None:
+    the merge are looked at all together, also while people are asked."""
+    if gate.records:
         return False
     return holder is not None and gate.stage is holder.stage and _GATES.index(gate) > _GATES.index(holder)
 
