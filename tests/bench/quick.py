@@ -11,13 +11,14 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from tests.bench.fleet import HEAD, ISSUE_BODY, issue_title
 from tests.builders import a_pull, a_report, an_analysis, digest
 from tests.fakes.acts import Acts, there
-from tests.fakes.forge import ORCH, FakeForge
+from tests.fakes.forge import ORCH, FakeForge, FakeForges
 from tests.fakes.git import FakeGit
 from tests.fakes.work import FakeArtifacts, FakeMeter, FakeRunner
 
@@ -93,18 +94,15 @@ class QuickForge(FakeForge):
         return Issue(number, issue_title(number), ISSUE_BODY, "author", "open", frozenset({"orch"}), url)
 
 
-class QuickForges:
+def quick_forges(labelled: Mapping[str, int]) -> FakeForges:
     """A forge for each repository `acme/r<n>`, the same for the whole life of the process."""
 
-    def __init__(self, labelled: Mapping[str, int]) -> None:
-        self._labelled = labelled
-        self._known: dict[str, QuickForge] = {}
+    @cache
+    def forge(repository: str) -> QuickForge:
+        number = int(repository.removeprefix("acme/r")) + 1
+        return QuickForge(number, repository, labelled.get(repository, 0))
 
-    def open(self, *, repository: str, **_: object) -> QuickForge:
-        if repository not in self._known:
-            number = int(repository.removeprefix("acme/r")) + 1
-            self._known[repository] = QuickForge(number, repository, self._labelled.get(repository, 0))
-        return self._known[repository]
+    return FakeForges(forge)
 
 
 class QuickGit(FakeGit):
@@ -160,7 +158,7 @@ def connect(data_dir: Path, snapshots: Sequence[bytes], wishes: Wishes, *, start
     artifacts = FakeArtifacts()
     artifacts.blobs.update({digest(snapshot): snapshot for snapshot in snapshots})
     return Adapters(
-        forges=QuickForges(wishes.labelled or {}),
+        forges=quick_forges(wishes.labelled or {}),
         git=QuickGit(data_dir),
         runner=QuickRunner(data_dir / "steps", artifacts, seconds=wishes.step_seconds, started=started),
         artifacts=artifacts,

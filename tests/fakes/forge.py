@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -186,6 +186,25 @@ class FakeForge:
     def fail_checks(self, commit: str) -> None:
         """The commit's build is red."""
         self.checked[commit] = (Check(name="build", state=CheckState.FAILED, id=1),)
+
+
+class FakeForges:
+    """Opens forges in memory. `forge(repository)`: that of `owner/name`."""
+
+    def __init__(self, forge: Callable[[str], FakeForge]) -> None:
+        self._forge = forge
+
+    def open(
+        self,
+        *,
+        host: str,
+        repository: str,
+        secret: Mapping[str, bytes],
+        tenant: str,
+        pinned: int | None,
+        polling: bool,
+    ) -> FakeForge:
+        return self._forge(repository)
 
 
 def merged_as(head: str) -> str:

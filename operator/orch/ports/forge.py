@@ -161,7 +161,6 @@ class RateLimit:
 class Credential:
     """What a Secret holds. Never printed: the value is behind a method of its own."""
 
-    login_hint: str
     _token: str = field(repr=False)
 
     def reveal(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from tests.builders import a_repo, a_run
 from tests.cluster import Cluster, Kubectl, control_plane, kubeconfig, kubectl, namespace
 from tests.fakes.acts import Acts, FakeClock
 from tests.fakes.cluster import Enforced, FakeSlots
-from tests.fakes.forge import FakeForge
+from tests.fakes.forge import FakeForge, FakeForges
 from tests.fakes.git import FakeGit
 from tests.fakes.work import FakeArtifacts, FakeMeter, FakeRunner
 
@@ -18,30 +18,12 @@ from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
 from orch.kube.client import Kube, connect
 from orch.kube.events import Recorder
 from orch.kube.store import Store
-from orch.ports import Forge
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.issuerun import IssueRunReconciler
 from orch.runtime.reconcile import Key, Result
 
 __all__ = ["control_plane", "kubeconfig", "kubectl", "namespace"]
-
-
-class _Forges:
-    def __init__(self, forge: FakeForge) -> None:
-        self._forge = forge
-
-    def open(
-        self,
-        *,
-        host: str,
-        repository: str,
-        secret: Mapping[str, bytes],
-        tenant: str,
-        pinned: int | None,
-        polling: bool,
-    ) -> Forge:
-        return self._forge
 
 
 class Desk:
@@ -60,7 +42,7 @@ class Desk:
             kube=kube,
             recorder=Recorder(kube),
             runs=self.runs,
-            forges=_Forges(self.forge),
+            forges=FakeForges(lambda _: self.forge),
             git=self.git,
             runner=self.runner,
             artifacts=self.artifacts,

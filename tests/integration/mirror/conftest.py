@@ -218,7 +218,7 @@ def person(server: Server, tmp_path: Path) -> Work:
 
 @pytest.fixture
 def remote(server: Server) -> Remote:
-    return Remote("github.test-1", f"{server.url}/acme/web.git", Credential("orch", TOKEN))
+    return Remote("github.test-1", f"{server.url}/acme/web.git", Credential(TOKEN))
 
 
 @pytest.fixture

@@ -259,4 +259,4 @@ async def test_only_branch_names_reach_git(git: MirrorGit, remote: Remote, perso
 )
 async def test_refused_remotes(git: MirrorGit, url: str) -> None:
     with pytest.raises(errors.PolicyDenied):
-        await git.fetch(Remote("k", url, Credential("x", "t")), "main")
+        await git.fetch(Remote("k", url, Credential("t")), "main")

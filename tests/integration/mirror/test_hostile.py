@@ -351,7 +351,7 @@ async def test_the_token_goes_to_its_own_host_only(
     git: MirrorGit, remote: Remote, person: Work, server: Server
 ) -> None:
     """One question is answered; a server that keeps asking gets nothing more."""
-    wrong = Remote(remote.key, remote.url, Credential("x", "ghp_" + "w" * 36))
+    wrong = Remote(remote.key, remote.url, Credential("ghp_" + "w" * 36))
     with pytest.raises(errors.CredentialsRefused):
         await git.fetch(wrong, "main")
     assert len([given for given in server.authorizations if given]) == 1

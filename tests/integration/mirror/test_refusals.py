@@ -20,7 +20,7 @@ async def a_commit(git: MirrorGit, remote: Remote, person: Work) -> str:
 
 
 async def test_a_wrong_token(git: MirrorGit, remote: Remote, person: Work) -> None:
-    wrong = Remote(remote.key, remote.url, Credential("x", "ghp_wrongwrongwrong"))
+    wrong = Remote(remote.key, remote.url, Credential("ghp_wrongwrongwrong"))
     with pytest.raises(errors.CredentialsRefused) as caught:
         await git.fetch(wrong, "main")
     assert caught.value.reason == "BadCredentials"
@@ -41,7 +41,7 @@ async def test_a_public_repository_needs_none(git: MirrorGit, remote: Remote, pe
 @pytest.mark.parametrize("token", ["", "a b", "tok\nen", "tök"])
 async def test_a_token_that_is_none(git: MirrorGit, remote: Remote, person: Work, token: str) -> None:
     with pytest.raises(errors.CredentialsRefused):
-        await git.fetch(Remote(remote.key, remote.url, Credential("x", token)), "main")
+        await git.fetch(Remote(remote.key, remote.url, Credential(token)), "main")
 
 
 async def test_a_token_that_may_only_read(git: MirrorGit, remote: Remote, person: Work, server: Server) -> None:

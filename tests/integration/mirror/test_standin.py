@@ -52,7 +52,7 @@ def github(tmp_path: Path) -> Iterator[Running]:
 
 
 def remote_of(github: Running, token: str | None, repository: str = "octo/demo") -> Remote:
-    credential = Credential("x", token) if token else None
+    credential = Credential(token) if token else None
     return Remote(f"stand-in-{repository.replace('/', '-')}", f"{github.url}/{repository}.git", credential)
 
 

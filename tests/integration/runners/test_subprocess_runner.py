@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,20 @@ async def test_a_gateway_that_comes_back_is_found(site: Site) -> None:
     moved.rename(site.world.socket)
     status = await site.wait(runner, step, uid)
     assert status.state is StepState.SUCCEEDED, status.message
+
+
+async def test_a_step_that_was_never_finished_being_made_is_removed_at_the_next_start(site: Site) -> None:
+    site.serve(HANGING)
+    steps = site.data / "steps"
+    old, young, step = steps / ".new-old", steps / ".new-young", steps / "web-7-1-implement-1"
+    for folder in (old, young, step):
+        folder.mkdir(parents=True)
+        (folder / "ticket").write_text("a ticket")
+    two_hours_ago = time.time() - 7200
+    for folder in (old, step):
+        os.utime(folder, (two_hours_ago, two_hours_ago))
+    await site.runner().prepare()
+    assert [folder.exists() for folder in (old, young, step)] == [False, True, True]
 
 
 async def test_without_bubblewrap_work_is_refused(site: Site) -> None:

@@ -58,7 +58,7 @@ class GitHubForges:
             name=host,
             host=entry,
             repository=repository,
-            credential=Credential("x-access-token", token),
+            credential=Credential(token),
             pinned=pinned,
         )
 

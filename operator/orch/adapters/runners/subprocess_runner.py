@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,9 @@ from orch.ports import StepState, StepStatus
 _START_SECONDS: Final = 30
 _END_SECONDS: Final = 20
 _CHECK_SECONDS: Final = 20
+_DRAFT: Final = ".new-"
+_DRAFT_SECONDS: Final = 3600
+"""A draft that is older was left by a crash: making one takes no second, whoever makes it."""
 _ADVICE: Final = (
     "install bubblewrap 0.8 or newer and allow unprivileged user namespaces, "
     "or set ORCH_INSECURE=true if all code that will run is trusted"
@@ -66,6 +70,7 @@ class SubprocessRunner:
         """Compile what steps import and try a sandbox, so that the first step need not. Raises Terminal `SandboxUnavailable`."""
         async with self._lock:
             if self._bwrap is None:
+                await asyncio.to_thread(_sweep, self._steps)
                 await asyncio.to_thread(_compile)
                 self._bwrap = await asyncio.to_thread(self._isolation)
 
@@ -116,7 +121,7 @@ class SubprocessRunner:
     def _prepare(self, folder: StepFolder, step: StepInput, ticket: str, order: Order) -> None:
         """Make the whole folder under another name, then give it its own: a crash in between leaves no half step."""
         self._steps.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = StepFolder(Path(tempfile.mkdtemp(prefix=".new-", dir=self._steps)))
+        draft = StepFolder(Path(tempfile.mkdtemp(prefix=_DRAFT, dir=self._steps)))
         draft.input.write_bytes(step.model_dump_json().encode())
         os.close(os.open(draft.ticket, os.O_CREAT | os.O_WRONLY, 0o600))
         draft.ticket.write_text(ticket)
@@ -253,6 +258,14 @@ def _end(process: Process) -> None:
             time.sleep(0.02)
         else:
             return
+
+
+def _sweep(steps: Path) -> None:
+    """Remove drafts of steps that an operator left behind when it died; they hold tickets."""
+    for draft in steps.glob(f"{_DRAFT}*"):
+        with suppress(FileNotFoundError):  # somebody else on this host does the same
+            if time.time() - draft.stat().st_mtime > _DRAFT_SECONDS:
+                _remove(draft)
 
 
 def _remove(path: Path) -> None:
