@@ -59,6 +59,8 @@ from orch.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+_GATHER = 1.0
+"""Seconds in which the news of a repository's runs come together: it counts them, and asks for what a free slot may take."""
 _FENCE = 12.0
 """Seconds that the lease must still have before an act that cannot be taken back: a request's time-out and a margin."""
 
@@ -189,6 +191,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
             wakes={run_source: repo_of_run, repo_source: lambda change: rivals(repo_source.cache, change)},
             workers=settings.workers,
             only_changes=True,
+            gather=_GATHER,
         ),
         Controller(
             IssueRunReconciler(runs=runs, repos=repos, contexts=contexts),

@@ -37,9 +37,10 @@ class Bed:
     kubeconfig: Path
     kubectl: Path
 
-    def create(self, documents: Sequence[Document]) -> None:
-        """Put objects there, with their status."""
-        asyncio.run(self._with(lambda writer: writer.create(documents)))
+    def create(self, documents: Sequence[Document]) -> dict[str, float]:
+        """Put objects there, with their status. Name → the machine's monotonic time at which it was sent."""
+        sent: dict[str, float] = asyncio.run(self._with(lambda writer: writer.create(documents)))
+        return sent
 
     def documents(self, plural: str, labels: str = "") -> list[Document]:
         """The objects with these labels."""

@@ -18,14 +18,14 @@ _INTERVAL = 10.0
 
 
 def created(runs: int = 200, repos: int = 20) -> Iterator[Figure]:
-    """From the moment in which the API server has a run to the start of its first step, which does nothing."""
+    """From the request that creates a run to the start of its first step, which does nothing."""
     with bed() as place:
         place.create([a_repo(number, active=100) for number in range(repos)])
         with place.operator() as operator:
             operator.until(lambda it: it.is_ready(), what="a ready operator")
             time.sleep(2)
             cpu = operator.cpu()
-            began = _created_at(place, [a_run(number, repos=repos) for number in range(1, runs + 1)])
+            began = place.create([a_run(number, repos=repos) for number in range(1, runs + 1)])
             operator.until(lambda it: len(it.first("step")) == runs, what="a first step of every run")
             started = {name.removesuffix("-analyse-1"): at for name, at in operator.first("step").items()}
             waits = [started[name] - at for name, at in began.items()]
@@ -35,13 +35,6 @@ def created(runs: int = 200, repos: int = 20) -> Iterator[Figure]:
             time.sleep(2)
             operator.look()
             yield from _writes(operator, runs)
-
-
-def _created_at(place: Bed, runs: list[dict[str, Any]]) -> dict[str, float]:
-    """Create all; name → the machine's monotonic time at which it was sent at the latest."""
-    began = time.monotonic()
-    place.create(runs)
-    return {run["metadata"]["name"]: began for run in runs}
 
 
 def _writes(operator: Operator, runs: int) -> Iterator[Figure]:

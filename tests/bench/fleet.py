@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -249,14 +250,17 @@ class Writer:
             f"/api/v1/namespaces/{NAMESPACE}/secrets", {"metadata": {"name": "acme"}, "data": {"token": token}}
         )
 
-    async def create(self, documents: Iterable[Document]) -> None:
-        """Each with its status, where it has one."""
+    async def create(self, documents: Iterable[Document]) -> dict[str, float]:
+        """Each with its status, where it has one. Name → the machine's monotonic time at which it was sent."""
         limit = asyncio.Semaphore(_AT_ONCE)
+        sent: dict[str, float] = {}
         async with asyncio.TaskGroup() as group:
             for document in documents:
                 await limit.acquire()
+                sent[document["metadata"]["name"]] = time.monotonic()
                 task = group.create_task(self._create(document))
                 task.add_done_callback(lambda _: limit.release())
+        return sent
 
     async def versions(self, plural: str, labels: str) -> dict[str, str]:
         """Name → resourceVersion of what carries the labels."""

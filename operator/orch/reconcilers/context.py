@@ -54,7 +54,7 @@ class RunWriter:
             return
         self.writes += 1
         self._run.metadata.resource_version = stored.metadata.resource_version
-        before, self._written = self._written, self._run.deep_copy()
+        before, self._written = self._written, stored
         await self._tell(before)
 
     async def _tell(self, before: IssueRun) -> None:

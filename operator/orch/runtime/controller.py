@@ -44,6 +44,7 @@ class Controller:
         workers: reconciles at once.
         only_changes: wake the own key only when the projection changed. For a reconciler that writes its own status: its
             writes come back as events, and what it waits for is in the projection or in its `requeue_after`.
+        gather: seconds that a wake by another object waits for more of them, so that a hundred cost one reconcile.
         group: key → who takes turns (a repository, a tenant).
         backoff: after a reconcile that raised.
         seconds: limit of one reconcile.
@@ -54,6 +55,7 @@ class Controller:
     wakes: Mapping[Source[Any], Wake] = field(default_factory=dict)
     workers: int = 4
     only_changes: bool = False
+    gather: float = 0.0
     group: Callable[[Key], str] = by_namespace
     backoff: Backoff[Key] = field(default_factory=Backoff)
     seconds: float = RECONCILE_SECONDS
@@ -62,16 +64,17 @@ class Controller:
     def name(self) -> str:
         return self.reconciler.plural
 
-    def concerned(self, source: Source[Any], change: Change[Any]) -> set[Key]:
-        """The keys that a change wakes. A mapping that raises wakes nobody and is logged."""
-        own = source is self.source and not (self.only_changes and change.old == change.new)
-        keys = {change.key} if own else set()
+    def concerned(self, source: Source[Any], change: Change[Any]) -> dict[Key, float]:
+        """The keys that a change wakes, with the seconds until they are due. A mapping that raises wakes nobody and is logged."""
+        due: dict[Key, float] = {}
         if (wake := self.wakes.get(source)) is not None:
             try:
-                keys.update(wake(change))
+                due = dict.fromkeys(wake(change), self.gather)
             except Exception:
                 log.exception("wake.failed", controller=self.name, key=str(change.key))
-        return keys
+        if source is self.source and not (self.only_changes and change.old == change.new):
+            due[change.key] = 0.0
+        return due
 
 
 class Workers:

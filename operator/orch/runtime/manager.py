@@ -204,8 +204,8 @@ class Manager:
         if not self._leading:
             return  # a standby keeps its caches warm and no queue
         for workers in self._workers:
-            for key in workers.controller.concerned(source, change):
-                workers.queue.add(key)
+            for key, seconds in workers.controller.concerned(source, change).items():
+                workers.queue.add_after(key, seconds) if seconds else workers.queue.add(key)
 
     def _before_metrics(self) -> None:
         self.metrics.observe_watches(self._pulse)

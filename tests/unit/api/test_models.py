@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.builders import a_repo
 
 from orch.api.v1alpha1 import (
     KINDS,
@@ -253,3 +254,15 @@ def test_each_kind_has_its_names() -> None:
         ("Approval", "approvals", "appr"),
         ("RollbackPoint", "rollbackpoints", "rbp"),
     ]
+
+
+def test_a_copy_has_a_status_of_its_own_and_shares_what_nobody_may_change() -> None:
+    repo = a_repo()
+    copied = repo.deep_copy()
+    copied.status.observed_generation = 7
+    copied.metadata.labels["new"] = "yes"
+    assert repo.status.observed_generation == -1
+    assert repo.metadata.labels == {}
+    assert copied.spec is repo.spec
+    with pytest.raises(ValidationError, match="frozen"):
+        repo.spec.suspend = True  # type: ignore[misc]

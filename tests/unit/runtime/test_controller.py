@@ -112,7 +112,17 @@ async def test_a_mapping_that_raises_still_wakes_the_object_itself() -> None:
 
     source: Source[str] = Source(Resource("g", "v1", "things", "Thing"), lambda document: "")
     controller = Controller(Failing(nothing), source, wakes={source: wake})
-    assert controller.concerned(source, Change(KEY, None, "x")) == {KEY}
+    assert controller.concerned(source, Change(KEY, None, "x")) == {KEY: 0.0}
+
+
+def test_news_of_others_are_gathered_and_own_news_is_not_kept_waiting() -> None:
+    other = Key("ns", "other")
+    source: Source[str] = Source(Resource("g", "v1", "things", "Thing"), lambda document: "")
+    beside: Source[str] = Source(Resource("g", "v1", "parts", "Part"), lambda document: "")
+    wakes = {source: lambda _: [KEY, other], beside: lambda _: [KEY]}
+    controller = Controller(Failing(nothing), source, wakes=wakes, gather=2.0)
+    assert controller.concerned(beside, Change(Key("ns", "part"), None, "x")) == {KEY: 2.0}
+    assert controller.concerned(source, Change(KEY, None, "x")) == {KEY: 0.0, other: 2.0}
 
 
 async def test_a_worker_that_is_cancelled_ends() -> None:

@@ -55,6 +55,10 @@ class Model(BaseModel):
         wire: dict[str, Any] = handler(self)
         return {key: value for key, value in wire.items() if value not in ([], {}) or key not in _droppable(type(self))}
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Itself: nobody changes it. pydantic copies each default, and a spec is mostly defaults."""
+        return self
+
     def dump(self) -> dict[str, Any]:
         """The wire form: JSON-able, camelCase, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -79,6 +83,9 @@ class StatusModel(Model):
     server would refuse fails where it is made."""
 
     model_config = ConfigDict(frozen=False, validate_assignment=True)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return BaseModel.__deepcopy__(self, memo)
 
 
 class OwnerReference(StatusModel):
