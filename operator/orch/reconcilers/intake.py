@@ -5,7 +5,7 @@ Called by the OrchestratedRepo reconciler. Creating a run twice meets AlreadyExi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -40,6 +40,7 @@ _BELIEVED: Final = timedelta(minutes=10)
 """How long an issue whose runs have ended is not looked up again: only a new labelling, or a deletion, changes that."""
 _SHOWN: Final = 20
 Audit = Callable[[str, Mapping[str, object]], None]
+Verify = Callable[[], Awaitable[None]]
 _DAY: Final = timedelta(days=1)
 
 
@@ -62,8 +63,9 @@ class Intake:
         self._settled: dict[str, dict[int, _Settled]] = {}
         """By uid of the repository and number of the issue."""
 
-    async def take(self, repo: OrchestratedRepo, forge: Forge) -> list[RefusedIssue]:
-        """One look; the issues that are not taken, and why. Mode Manual takes nothing by itself."""
+    async def take(self, repo: OrchestratedRepo, forge: Forge, verify: Verify) -> list[RefusedIssue]:
+        """One look; the issues that are not taken, and why. Mode Manual takes nothing by itself. `verify` is asked before
+        anything is started, and may raise."""
         selector, uid = repo.spec.issues.selector, repo.metadata.uid or ""
         if repo.spec.mode is Mode.MANUAL or not selector.any_of:
             self._settled.pop(uid, None)
@@ -72,7 +74,7 @@ class Intake:
         there, settled = {issue.number for issue in issues}, self._settled.get(uid, {})
         self._settled[uid] = {number: answer for number, answer in settled.items() if number in there}
         active = {run.issue for run in self._index.of_repo(repo) if not run.finished}
-        look = _Look(repo, forge, self._runs, self._clock, self._audit, self._settled[uid])
+        look = _Look(repo, forge, verify, self._runs, self._clock, self._audit, self._settled[uid])
         numbered = sorted(issues, key=lambda found: found.number)
         answers = [await look.at(issue) for issue in numbered if issue.number not in active]
         return [answer for answer in answers if answer is not None][:_SHOWN]
@@ -88,6 +90,7 @@ class _Look:
 
     repo: OrchestratedRepo
     forge: Forge
+    verify: Verify
     runs: Store[IssueRun]
     clock: Clock
     audit: Audit
@@ -144,6 +147,7 @@ class _Look:
                 f"concurrency.maxRunsPerDay is {self.repo.spec.concurrency.max_runs_per_day}, and as many were started"
             )
             return _refused(issue, IntakeReason.DAY_IS_FULL, f"{text} within 24 hours")
+        await self.verify()
         await self._create(issue, trigger, attempt)
         return None
 

@@ -32,7 +32,7 @@ from orch.reconcilers.context import Contexts
 from orch.reconcilers.credential import show_checks, show_credentials
 from orch.reconcilers.index import RunIndex
 from orch.reconcilers.intake import Intake
-from orch.reconcilers.polling import Polls, pause
+from orch.reconcilers.polling import VERIFIED_FOR, Polls, pause
 from orch.reconcilers.repository_claim import RepositoryClaims
 from orch.reconcilers.totals import Totals
 from orch.reconcilers.unreadable import find_readable
@@ -88,7 +88,7 @@ class OrchestratedRepoReconciler:
         circuit.resume(repo, self._now())
         recount = await self._totals.bring_up_to_date(key, repo, self._now())
         is_asked_for = self._polls.is_asked_for(key, repo)
-        after = self._polls.rest(key, repo, self._now()) or await self._poll(key, repo)
+        after = self._polls.rest(key, repo, self._now()) or await self._poll(key, repo, is_asked_for=is_asked_for)
         await self._protect(repo, at_most=COUNTING if is_asked_for else SHOWING)
         self._count(repo)
         circuit.show(repo, self._now())
@@ -97,39 +97,51 @@ class OrchestratedRepoReconciler:
         await self._repos.write_status(repo, read)
         return Result(requeue_after=min(time for time in (after, recount, _LOOK_AGAIN) if time is not None))
 
-    async def _poll(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
+    async def _poll(self, key: Key, repo: OrchestratedRepo, *, is_asked_for: bool) -> timedelta | None:
+        began = self._now()  # the interval counts from here: what the pace makes it wait is not added to it
         try:
-            after = await self._observe(key, repo)
+            after = await self._observe(key, repo, is_asked_for=is_asked_for)
         except KubeError:
             raise
         except RateLimited as err:
             return self._wait(repo, err)  # it has not been looked at: the next look is due then, not in an interval
         except OrchError as err:
             after = self._refuse(repo, err)
-        self._polls.note(key, repo, self._now())
+            self._polls.doubt(key)
+        self._polls.note(key, repo, began)
         return after
 
-    async def _observe(self, key: Key, repo: OrchestratedRepo) -> timedelta | None:
+    async def _observe(self, key: Key, repo: OrchestratedRepo, *, is_asked_for: bool) -> timedelta | None:
         frozen = in_freeze(repo.spec.merge.freezes, self._now())
         if frozen is not None and frozen.until is None:
             text = f"the schedule of freeze {frozen.name!r} cannot be read: correct spec.merge.freezes"
             raise PolicyDenied(Reason.INVALID_SPEC, text)
-        forge = await self._contexts.forge(repo, polling=True)
-        facts = await forge.repository()
-        self._accept(repo, facts)
-        await self._claims.take(repo, facts.id)
-        show_credentials(repo, self._now())
-        readable = await forge.checks_readable(facts.default_branch, again=self._polls.is_asked_for(key, repo))
-        show_checks(repo, readable, self._now())
+        forge, began = await self._contexts.forge(repo, polling=True), self._now()
+
+        async def verify(since: datetime) -> None:
+            if self._polls.verified(key) < since:
+                await self._verify(repo, forge, is_asked_for=is_asked_for)
+                self._polls.note_verified(key, self._now())
+
+        await verify(began if is_asked_for else began - VERIFIED_FOR)
         _note_quota(repo, forge, self._now())
         if repo.spec.suspend:
             self._ready(repo, Reason.SUSPENDED, "suspended: no new work starts; unset spec.suspend to go on")
             return None
         circuit.check(repo)
-        repo.status.refused = await self._intake.take(repo, forge)
+        repo.status.refused = await self._intake.take(repo, forge, lambda: verify(began))
         _note_quota(repo, forge, self._now())
         self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
         return pause(key, repo.spec.interval)
+
+    async def _verify(self, repo: OrchestratedRepo, forge: Forge, *, is_asked_for: bool) -> None:
+        """Look whether the repository is still the one that was pinned, and the credential still fit for it."""
+        facts = await forge.repository()
+        self._accept(repo, facts)
+        await self._claims.take(repo, facts.id)
+        show_credentials(repo, self._now())
+        readable = await forge.checks_readable(facts.default_branch, again=is_asked_for)
+        show_checks(repo, readable, self._now())
 
     async def _protect(self, repo: OrchestratedRepo, *, at_most: timedelta) -> None:
         """Show whether the API server protects decisions here; those who count ask for themselves."""

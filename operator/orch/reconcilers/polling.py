@@ -5,7 +5,7 @@ Used by the OrchestratedRepo reconciler, which is woken far more often: to count
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
@@ -13,6 +13,8 @@ from orch.api.v1alpha1 import OrchestratedRepo
 from orch.reconcilers.projections import RESET_ANNOTATION
 from orch.runtime.reconcile import Key
 
+VERIFIED_FOR: Final = timedelta(minutes=5)
+"""How long a repository is taken for what it was while nothing is started in it: half of what a poll asks is whether it still is."""
 _SPREAD: Final = 0.2
 """The part of the interval that a poll may come early."""
 
@@ -22,6 +24,7 @@ class Polls:
 
     def __init__(self) -> None:
         self._polled: dict[Key, tuple[datetime, object]] = {}
+        self._verified: dict[Key, datetime] = {}
 
     def rest(self, key: Key, repo: OrchestratedRepo, now: datetime) -> timedelta | None:
         """How long the host is not asked again; None: it is time."""
@@ -36,12 +39,25 @@ class Polls:
         return key in self._polled and self._polled[key][1] != _request(repo)
 
     def note(self, key: Key, repo: OrchestratedRepo, now: datetime) -> None:
-        """The host was asked."""
+        """The host was asked, beginning at `now`."""
         self._polled[key] = (now, _request(repo))
+
+    def verified(self, key: Key) -> datetime:
+        """When the repository was last found to be what it should be; the beginning of time if that is not known."""
+        return self._verified.get(key, datetime.min.replace(tzinfo=UTC))
+
+    def note_verified(self, key: Key, now: datetime) -> None:
+        """It is what it should be."""
+        self._verified[key] = now
+
+    def doubt(self, key: Key) -> None:
+        """Something was wrong: the next poll verifies it."""
+        self._verified.pop(key, None)
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._polled.pop(key, None)
+        self._verified.pop(key, None)
 
 
 def pause(key: Key, interval: timedelta) -> timedelta:

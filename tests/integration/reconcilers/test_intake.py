@@ -20,6 +20,7 @@ from orch.api.v1alpha1 import (
     OrchestratedRepoSpec,
     RefusedIssue,
 )
+from orch.errors import NeedsHuman, OrchError
 from orch.kube.client import Kube, connect
 from orch.kube.resource import Resource
 from orch.kube.store import Store
@@ -65,6 +66,7 @@ class Desk:
         self.lists: list[str] = []
         self.host = Host(permissions={"alice": Permission.WRITE, "bob": Permission.TRIAGE})
         self.uid: str | None = None
+        self.doubt: OrchError | None = None
         self.repo = self.a_repo(namespace)
         self.intake = Intake(self.runs, RunIndex(self.source.cache), lambda: self.now, lambda _event, _fields: None)
         asked = self.runs.objects.pages
@@ -83,7 +85,11 @@ class Desk:
         return OrchestratedRepo(metadata=meta, spec=spec)
 
     async def take(self) -> list[RefusedIssue]:
-        return await self.intake.take(self.repo, self.host)  # type: ignore[arg-type]
+        async def verify() -> None:
+            if self.doubt is not None:
+                raise self.doubt
+
+        return await self.intake.take(self.repo, self.host, verify)  # type: ignore[arg-type]
 
     async def names(self) -> list[str]:
         return sorted(run.metadata.name for run in await self.runs.list(self.repo.metadata.namespace))
@@ -111,6 +117,17 @@ async def test_a_trusted_label_makes_one_run(desk: Desk) -> None:
     assert await desk.take() == []
     assert await desk.take() == []
     assert await desk.names() == ["web-7-1"]
+
+
+async def test_nothing_starts_in_a_repository_that_has_become_another(desk: Desk) -> None:
+    """It is looked at once more before something is started, not at each poll; a stranger's label is no reason to look."""
+    desk.doubt = NeedsHuman("RepositoryChanged", "another repository has taken the name")
+    desk.host.label(1, "orch", by="bob")
+    assert [answer.reason for answer in await desk.take()] == ["ActorNotTrusted"]
+    desk.host.label(2, "orch")
+    with pytest.raises(NeedsHuman):
+        await desk.take()
+    assert await desk.names() == []
 
 
 async def test_each_refusal_says_why(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.builders import a_repo
 
-from orch.reconcilers.polling import Polls, pause
+from orch.reconcilers.polling import VERIFIED_FOR, Polls, pause
 from orch.runtime.reconcile import Key
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -44,8 +44,19 @@ def test_a_person_need_not_wait(asked: str) -> None:
     assert polls.rest(KEY, repo, NOW) is None
 
 
+def test_a_repository_is_verified_until_something_is_wrong() -> None:
+    polls = Polls()
+    assert polls.verified(KEY) < NOW - VERIFIED_FOR
+    polls.note_verified(KEY, NOW)
+    assert polls.verified(KEY) == NOW
+    polls.doubt(KEY)
+    assert polls.verified(KEY) < NOW - VERIFIED_FOR
+
+
 def test_what_is_gone_is_forgotten() -> None:
     polls, repo = Polls(), a_repo()
     polls.note(KEY, repo, NOW)
+    polls.note_verified(KEY, NOW)
     polls.forget(KEY)
     assert polls.rest(KEY, repo, NOW) is None
+    assert polls.verified(KEY) < NOW
