@@ -1,6 +1,8 @@
 """A work step dies in the middle of a model call: another is started, no attempt is consumed, and the call is in the book."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ def _scene(run: Run, stage: str) -> Callable[[], None]:
     def a_step_dies() -> None:
         step = run.until(lambda status: _running(status, stage))
         run.desk.until(lambda: proof.is_money_reserved(run.desk, step["name"]))
+        run.desk.until(lambda: "prompt" in _transcript(run, step["name"]) or None)
         process = Process.parse(step["runnerUID"])
         assert process is not None
         process.kill(signal.SIGKILL)
@@ -43,9 +46,20 @@ def _scene(run: Run, stage: str) -> Callable[[], None]:
         assert (f"{stage.lower()}-1", "Lost") in states
         assert (f"{stage.lower()}-2", "Succeeded") in states
         assert {name: n for name, n in status["attempts"].items() if n} == {"implement": 1}
+        assert "prompt" in _transcript(run, step["name"]), "what the dead step did is still there"
 
     a_step_dies.__name__ = stage
     return a_step_dies
+
+
+def _transcript(run: Run, step: str) -> str:
+    """What a person reads of a step."""
+    world = run.desk.world
+    orch = [Path(sys.executable).with_name("kubectl-orch"), "transcript", run.name, step, "-n", run.desk.namespace]
+    options = ["--kubeconfig", str(world.kubeconfig), "--gateway", world.gateway_url]
+    return subprocess.run(
+        [*orch, *options], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    ).stdout
 
 
 def _running(status: dict[str, Any], stage: str) -> dict[str, Any] | None:

@@ -29,9 +29,11 @@ from orch.agent.gateway import Store, open_client
 from orch.agent.loop import BadAnswer, LimitReached
 from orch.agent.model import Model
 from orch.agent.patience import GaveUp, OutOfMoney, Patience, Refused
+from orch.agent.recorder import Recorder
 from orch.agent.session import Session
 from orch.agent.sse import TooMuchOutput
 from orch.agent.tools import Replan
+from orch.agent.transcript import Transcript
 from orch.agent.wire import BrokenWire, Wire
 from orch.api.work import Analysis, Change, Plan, StepInput, StepOutcome, StepReport, StepStage
 from orch.policy.text import cut, plain
@@ -80,14 +82,19 @@ def run_step(options: argparse.Namespace) -> str:
     step = _read_input(options.input)
     deadline = time.monotonic() + step.limits.seconds
     tools = Tools(Wire(socket.socket(fileno=options.tools_fd)), deadline=deadline)
-    with open_client(options.gateway_socket, options.ticket.read_text().strip()) as client:
+    ticket = options.ticket.read_text().strip()
+    with (
+        open_client(options.gateway_socket, ticket) as client,
+        open_client(options.gateway_socket, ticket) as beside,
+        Recorder(beside) as recorder,
+    ):
         patience = Patience(deadline)
         with Store(client, patience).fetch(step.bundle) as bundle:
             known = [sha for sha in (step.base_sha, step.merge_sha) if sha]
             tools.check_out(iter(lambda: bundle.read(1_000_000), b""), head=step.head_sha, known=known)
         user_id = f"orch/{step.identity}/{step.stage.value}/{step.number}"
         model = Model(client, step.model, user_id=user_id, output_bytes=step.limits.output_bytes, patience=patience)
-        session = Session(step, model, tools, deadline)
+        session = Session(step, model, tools, deadline, Transcript(recorder.add))
         ending = Store(
             client, Patience(time.monotonic() + step.limits.seconds + _UPLOAD_SECONDS, total=_UPLOAD_SECONDS)
         )

@@ -1,4 +1,4 @@
-"""The record of a step: one JSON object a line, what was said and done, in order. Uploaded at the end.
+"""The record of a step: one JSON object a line, what was said and done, in order. Told as it grows, uploaded at the end.
 
 Written by the loop and the stages. It never holds the ticket, which only the HTTP client knows, and stops growing at its cap.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 MOST: Final = 5_000_000
@@ -14,9 +15,10 @@ LONGEST_ENTRY: Final = 200_000
 
 
 class Transcript:
-    """Lines in memory, in UTF-8."""
+    """Lines in memory, in UTF-8. `tell` is given each as it is added."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[bytes], None] = lambda _: None) -> None:
+        self._tell = tell
         self._start = time.monotonic()
         self._lines: list[bytes] = []
         self._size = 0
@@ -32,6 +34,7 @@ class Transcript:
             self._is_full = True
             line = _line({"kind": "full", "message": "the transcript ends here: it has reached its cap"})
         self._lines.append(line)
+        self._tell(line)
         self._size += len(line)
 
     def as_bytes(self) -> bytes:

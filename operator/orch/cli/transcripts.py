@@ -6,6 +6,7 @@ written beside a stranger's code: control and invisible characters are shown as 
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import typer
 
-from orch.api.v1alpha1 import IssueRun, Step
+from orch.api.v1alpha1 import IssueRun, Step, StepState
 from orch.cli.connection import on_cluster
 from orch.cli.lookup import get_run
 from orch.cli.options import WRONG_USE, Failure, Place
@@ -27,6 +28,9 @@ from orch.policy.text import visible
 _SECONDS: Final = 60.0
 _MOST: Final = 20_000_000
 """Bytes that are read: four times what our own agent ever records."""
+_STRANGE: Final = "it is no gateway of orch's"
+_PAUSE: Final = 1.0
+_AT_WORK: Final = (StepState.INTENDED, StepState.RUNNING)
 _COMMANDS: Final = frozenset({"setup", "check", "tool", "end", "full"})
 
 Entry = dict[str, Any]
@@ -34,52 +38,94 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wish:
-    """Of which step, and how the gateway is reached. `token_file`: for whom the kubeconfig holds no token."""
+    """Of which step, and how the gateway is reached. `token_file`: for whom the kubeconfig holds no token; `follow`: go on
+    until the step has ended."""
 
     run: str
     step: str | None
     gateway: str
     token_file: Path | None = None
+    follow: bool = False
 
 
 def logs(place: Place, wish: Wish) -> int:
     """Print the commands that were run, and what they printed. Raises Failure."""
-    return _print(place, wish, lambda entry: entry.get("kind") in _COMMANDS)
+    return _show(place, wish, lambda entry: _print(entry) if entry.get("kind") in _COMMANDS else None)
 
 
 def transcript(place: Place, wish: Wish, as_json: bool) -> int:
     """Print all that was said and done. Raises Failure."""
-    if not as_json:
-        return _print(place, wish, lambda _: True)
-    for entry in _entries(_fetch(place, wish)):
-        typer.echo(json.dumps(entry))  # ASCII: what a terminal could obey is an escape
-    return 0
+    # ASCII: what a terminal could obey is an escape
+    return _show(place, wish, (lambda entry: typer.echo(json.dumps(entry))) if as_json else _print)
 
 
-def _print(place: Place, wish: Wish, wanted: Callable[[Entry], bool]) -> int:
-    for entry in _entries(_fetch(place, wish)):
-        if wanted(entry):
-            for line in _lines(entry):
-                typer.echo(visible(line))
-    return 0
+def _print(entry: Entry) -> None:
+    for line in _lines(entry):
+        typer.echo(visible(line))
 
 
-def _fetch(place: Place, wish: Wish) -> bytes:
+def _show(place: Place, wish: Wish, tell: Callable[[Entry], None]) -> int:
     address = _safe(wish.gateway)
     if place.user:
         raise Failure("--as does not reach the gateway, which knows people by their own token", code=WRONG_USE)
 
-    async def session(kube: Kube, namespace: str) -> bytes:
+    async def session(kube: Kube, namespace: str) -> int:
         run = await get_run(kube, namespace, wish.run)
         step = _choose(run, wish.step)
         token = wish.token_file.read_text().strip() if wish.token_file else await _own_token(kube)
         path = "/".join(quote(part, safe="") for part in (namespace, run.metadata.name, "transcripts", step.name))
-        return await _get(f"{address}/runs/{path}", token)
+        reading = _Reading(f"{address}/runs/{path}", token)
+        while True:  # the state is older than what is read, so that nothing is left unread behind a step that has ended
+            is_at_work = step.state in _AT_WORK
+            try:
+                lines = await reading.more(to_the_end=not (wish.follow and is_at_work))
+            except _NoRecord:
+                if not (wish.follow and is_at_work):
+                    raise Failure(_nothing_of(run, step)) from None
+                lines = b""
+            for entry in _entries(lines):
+                tell(entry)
+            if not (wish.follow and is_at_work):
+                return 0
+            await asyncio.sleep(_PAUSE)
+            run = await get_run(kube, namespace, wish.run)
+            step = _choose(run, step.name)
 
     try:
         return on_cluster(session, place)
     except OSError as error:
         raise Failure(f"cannot read {wish.token_file}: {error.strerror}", code=WRONG_USE) from None
+
+
+class _NoRecord(Exception):
+    """The gateway has nothing of this step, or not yet."""
+
+
+class _Reading:
+    """A record as far as it was read."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url, self._token = url, token
+        self._offset = 0
+        self._rest = b""
+
+    async def more(self, *, to_the_end: bool) -> bytes:
+        """The lines since the last look; a last line that has no end yet only `to_the_end`. Raises _NoRecord, Failure."""
+        data = await _get(f"{self._url}?offset={self._offset}", self._token, _MOST - self._offset)
+        self._offset += len(data)
+        lines, end, rest = (self._rest + data).rpartition(b"\n")
+        self._rest = b"" if to_the_end else rest
+        return lines + end + rest if to_the_end else lines
+
+
+def _nothing_of(run: IssueRun, step: Step) -> str:
+    """Why there is nothing to read, and where to look."""
+    look = f"kubectl orch explain {run.metadata.name}"
+    if step.state in _AT_WORK:
+        return f"step {step.name} is {step.state} and has told nothing yet: {look}, or --follow"
+    why = f" ({step.reason})" if step.reason else ""
+    text = f"step {step.name} is {step.state}{why}, and there is no record of it"
+    return f"{text}: it ended before its work began, or so long ago that the gateway keeps it no more; {look}"
 
 
 def _safe(address: str) -> str:
@@ -99,21 +145,15 @@ def _is_here(host: str) -> bool:
 
 
 def _choose(run: IssueRun, name: str | None) -> Step:
-    """The step of this name or its last part (`implement-1`), or the newest that has ended. Raises Failure."""
+    """The step of this name or its last part (`implement-1`), or the newest. Raises Failure."""
     steps, prefix = run.status.steps, f"{run.metadata.name}-"
-    if name is not None:
-        found = [step for step in steps if step.name in (name, prefix + name)]
-        if not found:
-            there = ", ".join(step.name.removeprefix(prefix) for step in steps) or "none yet"
-            raise Failure(f"{run.metadata.name} has no step {name}; it has {there}")
-    else:
-        found = [step for step in steps if step.output_digest]
-    if not found:
-        raise Failure(f"no step of {run.metadata.name} has ended yet: kubectl orch explain {run.metadata.name}")
-    if found[-1].output_digest is None:
-        how = f" ({found[-1].reason})" if found[-1].reason else ""
-        raise Failure(f"step {found[-1].name} is {found[-1].state}{how}: a step hands in its record at its end")
-    return found[-1]
+    found = [step for step in steps if name in (None, step.name, step.name.removeprefix(prefix))]
+    if found:
+        return found[-1]
+    if name is None:
+        raise Failure(f"{run.metadata.name} has begun no step yet: kubectl orch explain {run.metadata.name}")
+    there = ", ".join(step.name.removeprefix(prefix) for step in steps) or "none yet"
+    raise Failure(f"{run.metadata.name} has no step {name}; it has {there}")
 
 
 async def _own_token(kube: Kube) -> str:
@@ -125,7 +165,7 @@ async def _own_token(kube: Kube) -> str:
     raise Failure(f"{text}: --token-file with one, e.g. of kubectl create token", code=WRONG_USE)
 
 
-async def _get(url: str, token: str) -> bytes:
+async def _get(url: str, token: str, most: int) -> bytes:
     data = bytearray()
     try:
         async with (
@@ -134,7 +174,7 @@ async def _get(url: str, token: str) -> bytes:
         ):
             async for chunk in answer.aiter_bytes():
                 data += chunk
-                if len(data) > _MOST:
+                if len(data) > most:
                     raise Failure(
                         f"the record is larger than {_MOST // 1_000_000} MB, which is nothing that orch writes"
                     )
@@ -145,15 +185,20 @@ async def _get(url: str, token: str) -> bytes:
         raise Failure(text, code=WRONG_USE) from None
     if answer.status_code == 200:
         return bytes(data)
-    code = 1 if answer.status_code == 404 else WRONG_USE
-    raise Failure(f"the gateway refuses: {_said(bytes(data))}", code=code)
+    if answer.status_code == 404 and _is_ours(bytes(data)):
+        raise _NoRecord
+    raise Failure(f"the gateway refuses: {_said(bytes(data))}", code=WRONG_USE)
 
 
 def _said(body: bytes) -> str:
     try:
         return str(json.loads(body)["error"]["message"])
     except (ValueError, LookupError, TypeError):
-        return "it is no gateway of orch's"
+        return _STRANGE
+
+
+def _is_ours(body: bytes) -> bool:
+    return _said(body) != _STRANGE
 
 
 def _entries(data: bytes) -> Iterator[Entry]:

@@ -1,7 +1,7 @@
 """The gateway's HTTP application: what is served where, and how refusals, lost clients and bugs are answered.
 
 Built by `server`; the same for the Unix socket of the sandboxes and for the operator's TCP port, since the ticket decides
-what is allowed, not the way. Paths: `/v1/messages`, `/artifacts/{digest}`, `/sweep`, `/usage/{identity}`, `/healthz`, `/readyz`,
+what is allowed, not the way. Paths: `/v1/messages`, `/artifacts/{digest}`, `/record`, `/sweep`, `/usage/{identity}`, `/healthz`, `/readyz`,
 `/metrics`, and for people `/runs/{namespace}/{run}/transcripts/{step}`. It decides nothing itself.
 """
 
@@ -29,6 +29,7 @@ from orch.gateway.ledger import Ledger
 from orch.gateway.messages import Messages
 from orch.gateway.metrics import Metrics
 from orch.gateway.readers import Readers
+from orch.gateway.records import Recording
 from orch.gateway.shelves import Shelves
 from orch.gateway.tickets import Doorkeeper
 from orch.gateway.upstreams import Upstream
@@ -51,6 +52,7 @@ class Rooms:
     metrics: Metrics
     messages: Messages
     shelves: Shelves
+    recording: Recording
     readers: Readers
 
 
@@ -70,6 +72,7 @@ def build_app(rooms: Rooms) -> Starlette:
             Route("/v1/messages", rooms.messages.create, methods=["POST"]),
             Route("/artifacts/{digest}", rooms.shelves.put, methods=["PUT"]),
             Route("/artifacts/{digest}", rooms.shelves.get, methods=["GET"]),
+            Route("/record", rooms.recording.write, methods=["POST"]),
             Route("/sweep", rooms.shelves.sweep, methods=["POST"]),
             Route("/runs/{namespace}/{run}/transcripts/{step}", rooms.readers.transcript, methods=["GET"]),
             Route("/usage/{identity}", office.usage, methods=["GET"]),

@@ -2,11 +2,13 @@
 
 They have no ticket: they show the token by which their cluster knows them. The API server says whose it is (TokenReview)
 and whether they have `get` on `issueruns/log` of that run (SubjectAccessReview), and the run's status names the step's report.
-A report is a step's own word, so the transcript that it names is handed out only if that very step has stored it.
+A report is a step's own word, so the transcript that it names is handed out only if that very step has stored it. Of a step
+without one, at work or dead, what it has told so far is handed out: the same lines, so a reader goes on where it was.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -17,13 +19,14 @@ from typing import Any, Final
 import structlog
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from orch.api.v1alpha1 import IssueRun, Step
 from orch.api.work import StepReport
 from orch.gateway.artifacts import ArtifactStore
 from orch.gateway.book import Book
 from orch.gateway.errors import Refusal
+from orch.gateway.records import Records, offset_of
 from orch.gateway.tickets import bearer
 from orch.kube.access import is_allowed
 from orch.kube.client import Kube, connect
@@ -37,6 +40,7 @@ SUBRESOURCE: Final = "log"
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _LARGEST_REPORT: Final = 4_000_000
+_CHUNK: Final = 1_000_000
 
 _log = structlog.get_logger("orch.gateway")
 
@@ -55,9 +59,10 @@ class Readers:
     cluster: Kube | None
     store: ArtifactStore
     book: Book
+    records: Records
 
     async def transcript(self, request: Request) -> Response:
-        """The transcript, as it was stored. Raises Refusal."""
+        """The transcript as it was stored, or as far as it goes; `?offset=N`: without its first N bytes. Raises Refusal."""
         namespace, run, step = (request.path_params[key] for key in ("namespace", "run", "step"))
         if request.client is None:  # the sandboxes' socket: what runs there has no business with people's tokens
             raise Refusal(404, "the gateway does not serve this here", label="route")
@@ -69,7 +74,7 @@ class Readers:
             _log.warning("cluster_does_not_answer", problem=err.message)
             text = "the gateway cannot ask the cluster who you are and what you may read: see its log"
             raise Refusal(503, text, label="cluster") from None
-        return FileResponse(await self._find(found, _get_step(found, step)), media_type="application/x-ndjson")
+        return await _rest(await self._find(found, _get_step(found, step)), offset_of(request))
 
     async def _get_run(self, request: Request, namespace: str, run: str) -> IssueRun:
         token = bearer(request, "log in to the cluster with a token, and send it")
@@ -87,14 +92,14 @@ class Readers:
         return found
 
     async def _find(self, run: IssueRun, step: Step) -> Path:
-        missing = Refusal(404, f"step {step.name} has left no transcript that is still kept", label="artifact")
-        report = self._report(step)
-        path = self.store.find(report.transcript) if report and report.transcript else None
-        if report is None or path is None:
-            raise missing
-        identity, digest = run.status.identity or "", report.transcript
-        if not await self.book.ask(lambda ledger: ledger.has_uploaded(identity, step.name, digest)):
-            raise missing
+        identity, report = run.status.identity or "", self._report(step)
+        digest = report.transcript if report else ""
+        path = self.store.find(digest) if digest else None
+        if path is not None and await self.book.ask(lambda ledger: ledger.has_uploaded(identity, step.name, digest)):
+            return path
+        path = self.records.find(identity, step.name)
+        if path is None:
+            raise Refusal(404, f"step {step.name} has left no record that is still kept", label="artifact")
         return path
 
     def _report(self, step: Step) -> StepReport | None:
@@ -105,6 +110,21 @@ class Readers:
             return StepReport.model_validate_json(path.read_bytes())
         except ValidationError:
             return None
+
+
+async def _rest(path: Path, offset: int) -> Response:
+    """What the file holds now behind the first bytes: it may be growing."""
+    size = max((await asyncio.to_thread(path.stat)).st_size - offset, 0)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        left = size
+        with path.open("rb") as file:
+            file.seek(offset)
+            while left and (chunk := await asyncio.to_thread(file.read, min(left, _CHUNK))):
+                left -= len(chunk)
+                yield chunk
+
+    return StreamingResponse(chunks(), headers={"content-length": str(size)}, media_type="application/x-ndjson")
 
 
 @contextlib.asynccontextmanager

@@ -25,6 +25,7 @@ from orch.gateway.messages import Messages
 from orch.gateway.metrics import Metrics
 from orch.gateway.prices import Prices, load_prices
 from orch.gateway.readers import Readers, open_cluster
+from orch.gateway.records import Recording, Records
 from orch.gateway.settings import GatewaySettings
 from orch.gateway.shelves import Shelves
 from orch.gateway.tickets import Doorkeeper
@@ -32,6 +33,8 @@ from orch.gateway.upstreams import KeyFile, Upstream
 from orch.kube.client import Kube
 
 DRAIN_SECONDS: Final = 25
+_RECORD_BYTES: Final = 6_000_000
+"""More than the agent writes (`orch.agent.transcript.MOST`)."""
 _SHORTEST_KEY: Final = 32
 _KEEP_ALIVE: Final = 30
 """Seconds, well above what clients keep an idle connection for: none of them then writes into one that is closing."""
@@ -83,14 +86,16 @@ async def running(settings: GatewaySettings) -> AsyncIterator[str]:
 def _rooms(settings: GatewaySettings, door: Doorkeeper, prices: Prices, book: Book, cluster: Kube | None) -> Rooms:
     upstream, metrics = Upstream(settings.upstream_url, KeyFile(settings.upstream_key_file)), Metrics()
     store = ArtifactStore(settings.data_dir / "artifacts", limit=settings.artifact_bytes, clock=door.clock)
+    records = Records(settings.data_dir / "records", limit=_RECORD_BYTES)
     return Rooms(
         door=door,
         book=book,
         upstream=upstream,
         metrics=metrics,
         messages=Messages(door, prices, book, upstream, metrics),
-        shelves=Shelves(door, store, book, settings.step_bytes, settings.retention),
-        readers=Readers(cluster, store, book),
+        shelves=Shelves(door, store, book, records, settings.step_bytes, settings.retention),
+        recording=Recording(door, records),
+        readers=Readers(cluster, store, book, records),
     )
 
 

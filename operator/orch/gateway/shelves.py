@@ -22,6 +22,7 @@ from orch.gateway.artifacts import ArtifactStore, Upload
 from orch.gateway.book import Book
 from orch.gateway.errors import Refusal
 from orch.gateway.ledger import Ledger
+from orch.gateway.records import Records
 from orch.gateway.tickets import Doorkeeper
 
 _log = structlog.get_logger("orch.gateway")
@@ -35,6 +36,7 @@ class Shelves:
     door: Doorkeeper
     store: ArtifactStore
     book: Book
+    records: Records
     step_limit: int
     retention: timedelta
 
@@ -61,11 +63,13 @@ class Shelves:
         return FileResponse(path, media_type="application/octet-stream")
 
     async def sweep(self, request: Request) -> Response:
-        """Remove what has not been used for longer than the retention: `{"removed": 3, "bytes": 1024}`. Raises Refusal."""
+        """Remove what has not been used for longer than the retention: `{"removed": 3, "bytes": 1024}`; of records that steps
+        wrote, what is as old. Raises Refusal."""
         self.door.admit(request, Role.OPERATOR)
-        removed, size = 0, 0
+        removed, size, since = 0, 0, self.door.clock() - self.retention
         try:
-            async for gone in self.store.sweep(self.door.clock() - self.retention):
+            await asyncio.to_thread(self.records.sweep, since)
+            async for gone in self.store.sweep(since):
                 await self.book.ask(partial(Ledger.forget_uploads, digests=list(gone)))
                 removed, size = removed + len(gone), size + sum(gone.values())
         except OSError as err:

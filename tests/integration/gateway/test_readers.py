@@ -69,9 +69,33 @@ class Office:
         status = json.dumps({"status": {"identity": IDENTITY, "steps": [step]}})
         self.kubectl("patch", "irun", name, "-n", where, "--subresource=status", "--type=merge", "-p", status)
 
-    async def get(self, token: str | None, *, namespace: str | None = None, step: str = STEP) -> Any:
+    def run_at(self, state: str, *, output: str | None = None, reason: str | None = None) -> None:
+        """A run whose step is in this state."""
+        made = issue_run()
+        bare = json.dumps({key: value for key, value in made.items() if key != "status"})
+        self.kubectl("apply", "-n", self.namespace, "-f", "-", stdin=bare)
+        step = {
+            "name": STEP,
+            "state": state,
+            "stage": "Implement",
+            "attempt": 1,
+            "outputDigest": output,
+            "reason": reason,
+        }
+        status = json.dumps({"status": {"identity": IDENTITY, "steps": [step]}})
+        self.kubectl(
+            "patch", "irun", "web-7-1", "-n", self.namespace, "--subresource=status", "--type=merge", "-p", status
+        )
+
+    async def tell(self, offset: int, data: bytes) -> None:
+        """What a step tells while it works."""
+        headers = self.gateway.as_step()
+        answer = await self.gateway.http.post("/record", params={"offset": offset}, content=data, headers=headers)
+        assert answer.status_code == 200
+
+    async def get(self, token: str | None, *, namespace: str | None = None, step: str = STEP, offset: int = 0) -> Any:
         """The answer to somebody's request."""
-        path = f"/runs/{namespace or self.namespace}/web-7-1/transcripts/{step}"
+        path = f"/runs/{namespace or self.namespace}/web-7-1/transcripts/{step}?offset={offset}"
         return await self.gateway.http.get(path, headers={"authorization": f"Bearer {token}"} if token else {})
 
 
@@ -91,6 +115,22 @@ async def test_who_may_get_the_log_reads_the_transcript(office: Office) -> None:
     await office.report(await office.store(TRANSCRIPT))
     answer = await office.get(office.person("ann").read_text())
     assert (answer.status_code, answer.content) == (200, TRANSCRIPT)
+
+
+async def test_a_step_at_work_and_a_dead_one_are_read_as_far_as_they_came(office: Office) -> None:
+    first, *rest = TRANSCRIPT.splitlines(keepends=True)
+    office.run_at("Running")
+    token = office.person("ann").read_text()
+    assert (await office.get(token)).status_code == 404
+    await office.tell(0, first)
+    assert (await office.get(token)).content == first
+    await office.tell(len(first), rest[0])
+    assert (await office.get(token, offset=len(first))).content == rest[0]
+    assert (await office.get(token, offset=10**9)).content == b""
+    office.run_at("Lost")
+    assert (await office.get(token)).content == first + rest[0]
+    stranger = office.person("bob", may_read=False).read_text()
+    assert (await office.get(stranger)).status_code == 403
 
 
 async def test_nobody_else_does(office: Office) -> None:
@@ -165,3 +205,40 @@ async def test_on_a_terminal(office: Office, kubeconfig: Path, capsys: pytest.Ca
     assert (code, out.count("ended: Done")) == (0, 1)
     code, _, error = await said("logs", "web-7-1", "--as", "ann")
     assert (code, error) == (2, "error: --as does not reach the gateway, which knows people by their own token\n")
+
+
+async def test_a_terminal_follows_a_step_to_its_end(
+    office: Office, kubeconfig: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office.run_at("Running")
+    place = ["--kubeconfig", str(kubeconfig), "-n", office.namespace, "--gateway", office.gateway.url]
+    me = ["--token-file", str(office.person("ann"))]
+
+    async def said(*words: str) -> tuple[int, str, str]:
+        with capture_logs():
+            code = await asyncio.to_thread(run, [*words, *place, *me])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    code, out, error = await said("logs", "web-7-1")
+    assert (code, out) == (1, "")
+    assert f"step {STEP} is Running and has told nothing yet" in error
+
+    following = asyncio.create_task(said("transcript", "web-7-1", "--json", "-f"))
+    cut = len(TRANSCRIPT) // 2  # in the middle of a line
+    await office.tell(0, TRANSCRIPT[:cut])
+    await asyncio.sleep(1.5)
+    await office.tell(cut, TRANSCRIPT[cut:])
+    report = StepReport(name=STEP, outcome=StepOutcome.DONE, transcript=await office.store(TRANSCRIPT))
+    office.run_at("Succeeded", output=await office.store(report.model_dump_json().encode()))
+    code, out, error = await following
+    assert (code, error) == (0, "")
+    assert [json.loads(line) for line in out.splitlines()] == RECORD
+
+    office.run_at("Failed", reason="the step took longer than 4 s")
+    for path in (office.gateway.settings.data_dir / "records").iterdir():
+        path.unlink()
+    code, out, error = await said("logs", "web-7-1", "-f")
+    assert (code, out) == (1, "")
+    assert f"step {STEP} is Failed (the step took longer than 4 s), and there is no record of it" in error
+    assert "kubectl orch explain web-7-1" in error

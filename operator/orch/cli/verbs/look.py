@@ -12,13 +12,12 @@ from orch.cli.options import AllNamespaces, Gateway, Labels, Output, Place, Watc
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import AnyRepo, Run
 
-_Step = Annotated[
-    str | None, typer.Argument(help="One of its work steps, e.g. implement-1; default: the newest that has ended.")
-]
+_Step = Annotated[str | None, typer.Argument(help="One of its work steps, e.g. implement-1; default: the newest.")]
 _TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="File with the token to show, where the kubeconfig holds none.", metavar="FILE"),
 ]
+_Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the step has ended.")]
 _HERE = "http://127.0.0.1:8443"
 
 
@@ -76,23 +75,29 @@ def add(app: typer.Typer) -> None:
 
     @online(app, "logs")
     def logs(
-        place: Place, run: Run, step: _Step = None, gateway: Gateway = _HERE, token_file: _TokenFile = None
+        place: Place,
+        run: Run,
+        step: _Step = None,
+        follow: _Follow = False,
+        gateway: Gateway = _HERE,
+        token_file: _TokenFile = None,
     ) -> int:
         """The commands and tools that a work step has run, and what they printed; needs `get` on issueruns/log.
 
         The gateway keeps it, and is shown your cluster token. Where it does not run on this machine, forward its port to here
-        (kubectl port-forward, ssh -L). A step hands its record in when it ends. Untrusted text: each line stands behind a bar,
-        control characters are escapes.
+        (kubectl port-forward, ssh -L). A step tells what it does within a second, so one that is at work or has died is there as
+        far as it came. Untrusted text: each line stands behind a bar, control characters are escapes.
         """
         from orch.cli import transcripts
 
-        return transcripts.logs(place, transcripts.Wish(run, step, gateway, token_file))
+        return transcripts.logs(place, transcripts.Wish(run, step, gateway, token_file, follow))
 
     @online(app, "transcript")
     def transcript(
         place: Place,
         run: Run,
         step: _Step = None,
+        follow: _Follow = False,
         gateway: Gateway = _HERE,
         token_file: _TokenFile = None,
         raw: Annotated[bool, typer.Option("--json", help="One JSON object a line, as it was recorded.")] = False,
@@ -103,7 +108,7 @@ def add(app: typer.Typer) -> None:
         """
         from orch.cli import transcripts
 
-        return transcripts.transcript(place, transcripts.Wish(run, step, gateway, token_file), raw)
+        return transcripts.transcript(place, transcripts.Wish(run, step, gateway, token_file, follow), raw)
 
     @online(app, "audit")
     def audit(
