@@ -10,7 +10,9 @@ import os
 import sys
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError
 from typer._completion_classes import completion_init
+from typer.exceptions import TyperException
 
 from orch.cli.completion import VARIABLE
 from orch.cli.options import INTERRUPTED, WRONG_USE
@@ -34,7 +36,12 @@ def run(arguments: list[str]) -> int:
     try:
         if VARIABLE in os.environ:
             completion_init()
-        app(args=arguments, prog_name="kubectl orch", complete_var=VARIABLE)
+        code = app(args=arguments, prog_name="kubectl orch", complete_var=VARIABLE, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except TyperException as wrong:
+        return _refuse(wrong)
+    except typer.Abort:  # Ctrl-C at a question
+        return INTERRUPTED
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else WRONG_USE
     except KeyboardInterrupt:
@@ -45,4 +52,13 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # the last door: a person gets a line, never a traceback
         typer.echo(f"error: internal: {type(error).__name__}; please report the command that you typed", err=True)
         return WRONG_USE
-    return 0
+
+
+def _refuse(wrong: TyperException) -> int:
+    """Wrong use in one line, as every other error: what is wrong, and where to read how it is right."""
+    context = getattr(wrong, "ctx", None)
+    if isinstance(wrong, NoArgsIsHelpError):  # the help is printed already
+        return WRONG_USE
+    said = " ".join(wrong.format_message().replace("Value error, ", "").split())
+    typer.echo(f"error: {said} See {context.command_path if context else 'kubectl orch'} --help", err=True)
+    return WRONG_USE

@@ -66,12 +66,16 @@ def failure(error: OrchError) -> Failure:
 
 
 def _file(kubeconfig: Path | None) -> str | None:
-    """As kubectl: the option, $KUBECONFIG (a list of files), the home's file; in a pod without one, its account."""
-    if kubeconfig is not None:
-        return str(kubeconfig)
+    """As kubectl: the option, $KUBECONFIG (a list of files), the home's file; in a pod without one, its account.
+    Raises Failure where there is none."""
     home = Path.home() / ".kube" / "config"
-    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ and not home.exists()
-    return os.environ.get("KUBECONFIG") or (None if in_pod else str(home))
+    named = str(kubeconfig) if kubeconfig is not None else os.environ.get("KUBECONFIG") or str(home)
+    if named == str(home) and not home.exists() and "KUBERNETES_SERVICE_HOST" in os.environ:
+        return None
+    if not any(Path(name).expanduser().exists() for name in named.split(os.pathsep) if name):
+        text = f"there is no kubeconfig {named}, so no cluster to ask"
+        raise Failure(f"{text}: name one with --kubeconfig or in KUBECONFIG", code=WRONG_USE)
+    return named
 
 
 def _namespace(place: Place) -> str:

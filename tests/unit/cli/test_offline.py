@@ -38,6 +38,38 @@ def test_wrong_use_is_two_and_no_traceback(arguments: list[str], capsys: pytest.
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stauts"], "No such command 'stauts'. Did you mean 'status'? See kubectl orch --help"),
+        (["approvals", "lst"], "No such command 'lst'. Did you mean 'list'? See kubectl orch approvals --help"),
+        (["status", "--frob"], "No such option: --frob See kubectl orch status --help"),
+        (["approve"], "Missing argument 'APPROVAL...'. See kubectl orch approve --help"),
+        (["mode", "web", "Auto"], "'Auto' is not one of 'Manual', 'Supervised', 'Autonomous'."),
+        (["status", "-o", "xml"], "'xml' is not one of 'wide', 'json', 'yaml', 'name'."),
+        (["status", "--as-group", "x"], "--as-group needs --as"),
+        (["drain", "--timeout", "soon"], "--timeout soon: must be a duration"),
+        (["status", "--kubeconfig", "no-such"], "there is no kubeconfig no-such"),
+    ],
+)
+def test_wrong_use_is_one_line_that_says_what_is_right(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_no_verb_at_all_is_the_list_of_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.count(" explain ") == 1
+    assert printed.err == ""
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "samples").glob("*.yaml")), ids=lambda p: p.name)
 def test_the_samples_are_valid(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["validate", str(path)]) == 0
