@@ -29,8 +29,8 @@ from orch.cli.changes import shown
 from orch.cli.connection import on_cluster
 from orch.cli.following import follow
 from orch.cli.lookup import get_repo, get_run, runs_of, split_issue
-from orch.cli.options import INTERRUPTED, WRONG_USE, Failure, Place
-from orch.cli.output import say, warn
+from orch.cli.options import INTERRUPTED, WRONG_USE, Failure, Format, Place
+from orch.cli.output import say, show_document, warn
 from orch.cli.whoami import whoami
 from orch.kube.client import Kube
 from orch.kube.errors import AlreadyExists
@@ -65,7 +65,7 @@ class Wish:
             ) from None
 
 
-def run(place: Place, issue: str, number: int | None, wish: Wish, watch: bool) -> int:
+def run(place: Place, issue: str, number: int | None, wish: Wish, watch: bool, output: Format | None) -> int:
     """Create the run, print its name, follow it. Raises Failure."""
     target = split_issue(issue, number)
     if target is None:
@@ -76,10 +76,10 @@ def run(place: Place, issue: str, number: int | None, wish: Wish, watch: bool) -
         repo = await get_repo(kube, namespace, target[0])
         return await _create(kube, repo, target[1], overrides, None)
 
-    return _started(create, watch, place)
+    return _started(create, watch, output, place)
 
 
-def retry(place: Place, name: str, wish: Wish, watch: bool) -> int:
+def retry(place: Place, name: str, wish: Wish, watch: bool, output: Format | None) -> int:
     """Create the next attempt of a run that has ended, which is told what this one learnt. Raises Failure."""
     overrides = wish.overrides()
 
@@ -90,16 +90,21 @@ def retry(place: Place, name: str, wish: Wish, watch: bool) -> int:
         repo = await get_repo(kube, namespace, before.spec.repository_ref.name)
         return await _create(kube, repo, before.spec.issue_number, overrides or before.spec.overrides, before)
 
-    return _started(create, watch, place)
+    return _started(create, watch, output, place)
 
 
-def _started(create: Callable[[Kube, str], Awaitable[IssueRun]], watch: bool, place: Place) -> int:
+def _started(
+    create: Callable[[Kube, str], Awaitable[IssueRun]], watch: bool, output: Format | None, place: Place
+) -> int:
     created: list[str] = []
 
     async def session(kube: Kube, namespace: str) -> int:
         made = await create(kube, namespace)
         created.append(made.metadata.name)
-        say(f"{shown(made)} created")
+        if output in (Format.JSON, Format.YAML):
+            show_document(made.dump(), output)
+        else:
+            say(shown(made) if output is Format.NAME else f"{shown(made)} created")
         return await follow(kube, made) if watch else 0
 
     try:

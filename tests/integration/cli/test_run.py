@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.cluster import Kubectl
 
 from orch.cli.app import run
@@ -47,6 +48,19 @@ def test_a_run_is_made(words: list[str], place: list[str], namespace: str, kubec
     assert made["metadata"]["ownerReferences"][0]["name"] == "web"
 
 
+@pytest.mark.parametrize("form", ["name", "json", "yaml"])
+def test_what_was_made_is_printed_in_the_form_asked_for(
+    form: str, place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "web#7", "-o", form, *place]) == 0
+    printed = capsys.readouterr().out
+    if form == "name":
+        assert printed == "issuerun.orch.dev/web-7-1\n"
+    else:
+        made = yaml.safe_load(printed)
+        assert (made["kind"], made["metadata"]["name"]) == ("IssueRun", "web-7-1")
+
+
 def test_one_run_at_a_time_then_the_next_attempt(
     place: list[str], namespace: str, kubectl: Kubectl, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,7 +81,7 @@ def test_a_stranger_repository_and_a_bad_budget(place: list[str], capsys: pytest
 def test_no_cluster_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["run", "web#1", "--kubeconfig", str(tmp_path / "none")]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: cannot use kubeconfig")
+    assert said.startswith("error: there is no kubeconfig")
     assert said.count("\n") == 1
 
 

@@ -101,3 +101,17 @@ def test_a_listing_goes_on_with_each_line_that_changes(kubeconfig: Path, namespa
     assert (changed.split()[0], "Suspended" in changed) == ("web", True)
     assert (rest, watch.returncode) == ("", 130)
     assert "Traceback" not in said
+
+
+def test_explain_goes_on_with_the_gates_that_change(kubeconfig: Path, namespace: str, kubectl: Kubectl) -> None:
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=REPO)
+    with _watching(kubeconfig, namespace, "explain", "web#7", "-w") as watch:
+        assert watch.stdout is not None
+        before = []
+        while not before or not before[-1].startswith("Slot"):
+            before.append(watch.stdout.readline())
+        assert before[0].split()[:2] == ["GATE", "VERDICT"]
+        kubectl("patch", "orepo", "web", "-n", namespace, "--type=merge", "-p", '{"spec":{"suspend":true}}')
+        changed = watch.stdout.readline()
+        assert changed.startswith("Repository")
+        assert "suspended: no new work starts" in changed

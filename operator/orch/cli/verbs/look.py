@@ -49,11 +49,12 @@ def add(app: typer.Typer) -> None:
         ],
         issue: Annotated[int | None, typer.Option("--issue", help="The issue's number, unless it is named.")] = None,
         output: Output = None,
+        watch: Watch = False,
     ) -> int:
         """Why is it not moving? Each gate with its verdict, since when, and who or what it waits for."""
         from orch.cli.explain import verb
 
-        return verb.explain(place, target, issue, output)
+        return verb.explain(place, target, issue, output, watch=watch)
 
     @online(app, "plan")
     def plan(

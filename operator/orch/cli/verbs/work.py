@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import Place
+from orch.cli.options import Output, Place
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import Run
 
@@ -28,6 +28,7 @@ def add(app: typer.Typer) -> None:
         budget: _Budget = None,
         model: _Model = None,
         plan_approval: _PlanApproval = False,
+        output: Output = None,
     ) -> int:
         """Have one issue processed now: create an IssueRun, one at a time for an issue.
 
@@ -35,7 +36,7 @@ def add(app: typer.Typer) -> None:
         """
         from orch.cli import run as verb
 
-        return verb.run(place, issue, number, verb.Wish(budget, model, plan_approval), watch)
+        return verb.run(place, issue, number, verb.Wish(budget, model, plan_approval), watch, output)
 
     @online(app, "retry")
     def retry(
@@ -45,6 +46,7 @@ def add(app: typer.Typer) -> None:
         budget: _Budget = None,
         model: _Model = None,
         plan_approval: _PlanApproval = False,
+        output: Output = None,
     ) -> int:
         """Try again: create the next attempt, which is told what this one learnt.
 
@@ -52,4 +54,4 @@ def add(app: typer.Typer) -> None:
         """
         from orch.cli import run as verb
 
-        return verb.retry(place, run, verb.Wish(budget, model, plan_approval), watch)
+        return verb.retry(place, run, verb.Wish(budget, model, plan_approval), watch, output)
