@@ -84,6 +84,7 @@ def play(world: World, namespace: str, load: Stress, plan: Scene) -> Iterator[Fi
     world.processes["operator"].kill(SIGKILL)
     world.start_operator()
     wait_for(lambda: _merged(world, namespace) == plan.active, seconds=plan.patience, every=1)
+    wait_for(lambda: _polled(_journal(world), killed) >= set(_idle(plan)), seconds=plan.patience, every=1)
     yield from figures(_journal(world), (settled, killed), labelled, plan)
 
 
@@ -171,6 +172,12 @@ def _claims(journal: list[dict[str, Any]], labelled: Mapping[str, datetime]) -> 
 
 def _p95(values: list[float]) -> float:
     return round(sorted(values)[math.ceil(0.95 * len(values)) - 1], 1)
+
+
+def _polled(journal: list[dict[str, Any]], since: int) -> set[str]:
+    """The repositories that were asked for their issues after this number."""
+    paths = [entry["path"] for entry in journal if entry["seq"] > since and entry["path"].endswith("/issues")]
+    return {path.removeprefix("/repos/").removesuffix("/issues") for path in paths}
 
 
 def _points(entry: dict[str, Any]) -> int:

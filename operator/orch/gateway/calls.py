@@ -73,7 +73,7 @@ class Call(Response):
         finally:
             client.close()
             if not self._is_over:  # cancelled, or a bug of ours: the book must not wait for this call
-                self._book.post(lambda ledger: ledger.charge_reserve(self._order.reservation.id))
+                self._book.post_end(lambda ledger: ledger.charge_reserve(self._order.reservation.id))
                 self._tell("lost", self._reserve)
 
     async def _run(self, client: Client) -> None:
@@ -127,18 +127,18 @@ class Call(Response):
         elif not self._is_over:
             cost = self._order.price.charge(tokens)
             failpoint("call-model", Moment.ANSWERED)
-            await self._book.ask(lambda ledger: ledger.settle(self._order.reservation.id, tokens, cost))
+            await self._book.end(lambda ledger: ledger.settle(self._order.reservation.id, tokens, cost))
             self._is_over = True
             self._tell("settled", cost, tokens)
 
     async def _charge_reserve(self) -> None:
         if not self._is_over:
-            await self._book.ask(lambda ledger: ledger.charge_reserve(self._order.reservation.id))
+            await self._book.end(lambda ledger: ledger.charge_reserve(self._order.reservation.id))
             self._is_over = True
             self._tell("lost", self._reserve)
 
     async def _release(self, outcome: str) -> None:
-        await self._book.ask(lambda ledger: ledger.release(self._order.reservation.id))
+        await self._book.end(lambda ledger: ledger.release(self._order.reservation.id))
         self._is_over = True
         self._tell(outcome, 0)
 

@@ -233,6 +233,32 @@ async def test_a_full_disk_spends_nothing_and_is_got_over(launch: Any, model: An
         assert (usage.model_calls, usage.reserved_usd) == (2, 0)
 
 
+async def test_a_call_that_ends_while_the_disk_is_full_is_settled_later(
+    launch: Any, model: Any, settings: GatewaySettings
+) -> None:
+    """The answer is paid for, so it is passed on; its cost is written as soon as there is room, and is not its reserve."""
+    stand_in = model("[{stages: [{stage: Implement, turns: [{delay: 2, text: Hello}]}]}]")
+    small = on_a_small_disk(settings.data_dir, 4_000_000)
+    program = await launch(inside=small, upstream_url=stand_in.url)
+    url = (await program.until("gateway_listening"))["url"]
+    (inner,) = descendants(program.process.pid)
+    filler = Path(f"/proc/{inner.pid}/root{settings.data_dir}/filler")
+    async with AsyncExitStack() as stack:
+        gateway = Gateway(url, settings, stack)
+        assert (await gateway.post()).status_code == 200
+        one = (await gateway.usage()).cost_usd
+        under_way = asyncio.create_task(gateway.post())
+        while not (await gateway.usage()).reserved_usd:  # noqa: ASYNC110 - the book tells nobody
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(_fill, filler)
+        assert (await under_way).status_code == 200
+        assert (await program.until("book.unwritable"))["ends_owed"] == 1
+        assert (await gateway.usage()).reserved_usd > 0
+        await asyncio.to_thread(filler.unlink)
+        usage = await gateway.usage()
+        assert (usage.model_calls, usage.cost_usd, usage.reserved_usd) == (2, 2 * one, 0)
+
+
 def _fill(path: Path) -> None:
     with path.open("wb", buffering=0) as file:
         try:
