@@ -196,12 +196,21 @@ def _busiest(journal: list[dict[str, Any]]) -> int:
 
 def _journal(world: World) -> list[dict[str, Any]]:
     """The bot's requests to the API; git is not under these limits."""
-    reply = httpx2.get(f"{world.github_url}/_control/journal", params={"account": BOT}, timeout=60).json()
-    return [entry for entry in reply["entries"] if ".git/" not in entry["path"]]
+    return [entry for entry in _pages(world) if ".git/" not in entry["path"]]
 
 
 def _last(world: World) -> int:
-    return int(httpx2.get(f"{world.github_url}/_control/journal", params={"since": 10**9}).json()["last"])
+    """The number of the bot's newest request."""
+    return max(int(entry["seq"]) for entry in _pages(world))
+
+
+def _pages(world: World) -> Iterator[dict[str, Any]]:
+    since, entries = 0, [{}]
+    while entries:
+        query = {"account": BOT, "since": since}
+        reply = httpx2.get(f"{world.github_url}/_control/journal", params=query, timeout=60).json()
+        since, entries = reply["last"], reply["entries"]
+        yield from entries
 
 
 def _ready(world: World, namespace: str) -> int:
