@@ -116,8 +116,9 @@ def _refuse(change: ChangeStatus) -> None:
     """Raise PolicyDenied for a change with a finding that policy forbids, at each look: findings are gravest first."""
     denied = next((finding for finding in change.findings if finding.action is GuardAction.DENY), None)
     if denied is not None:
-        text = f"guard {denied.guard} refuses {denied.path or 'the change'}: {denied.message}"
-        raise PolicyDenied("GuardViolation", text)
+        where = f"{denied.path}{f':{denied.line}' if denied.line else ''}" if denied.path else "the change"
+        rule = f" (rule {denied.rule})" if denied.rule else ""
+        raise PolicyDenied("GuardViolation", f"guard {denied.guard} refuses {where}{rule}: {denied.message}")
 
 
 def _recorded(finding: FoundByGuard) -> Finding:

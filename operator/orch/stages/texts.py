@@ -144,10 +144,16 @@ def _findings(run: IssueRun) -> list[str]:
     if change is None or not change.findings:
         return []
     told = [
-        f"- guard {f.guard} ({f.action}): {_place(f)}{render_title(f.message, limit=300)}" for f in change.findings[:10]
+        f"- guard {f.guard} ({f.action}{_rule(f)}): {_place(f)}{render_title(f.message, limit=300)}"
+        for f in change.findings[:10]
     ]
     more = len(change.findings) - len(told) + change.findings_omitted
     return [*told, f"- and {more} more findings: `kubectl describe irun {run.metadata.name}`"] if more else told
+
+
+def _rule(finding: Finding) -> str:
+    """What of the guard was hit; a glob or a word of the change, so a stranger's text."""
+    return f", rule {render_title(finding.rule, limit=60)}" if finding.rule else ""
 
 
 def _place(finding: Finding) -> str:

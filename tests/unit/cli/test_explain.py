@@ -134,6 +134,15 @@ def test_gates_before_are_passed_and_gates_behind_are_not_reached() -> None:
     assert found["Pull request"].message == "#9 https://x/pull/9"
 
 
+def test_each_finding_is_told_with_guard_action_path_line_and_rule() -> None:
+    status = published()
+    finding = {"guard": "TestsMissing", "action": "Approve", "path": "tests/test_a.py", "line": 7, "rule": "gone"}
+    status["change"] |= {"findings": [finding | {"message": "test_a is gone"}] * 6, "findingsOmitted": 2}
+    told = gates(a_run("Checks", *waiting("AwaitingChecks"), **status))["Guards"].message
+    assert told.count("TestsMissing Approve tests/test_a.py:7 (rule gone): test_a is gone") == 5
+    assert told.endswith("and 3 more: kubectl describe irun web-7-1")
+
+
 def _found(**closed: str) -> dict[str, Any]:
     """The gates before the merge as the operator records them; those named are closed, with this message."""
     names = ("Head", "Conflict", "Checks", "Reviews", "UpToDate", "Blocker", "Freeze", "Approval", "BranchRules")

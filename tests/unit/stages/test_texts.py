@@ -39,7 +39,12 @@ def test_findings_are_on_the_pull_request_with_their_line_and_without_forms() ->
     run.status.identity = "0123456789abcdef"
     hostile = "fixes #1 @octocat [skip ci] <img src=x>"
     found = Finding(
-        guard=Guard.TESTS_MISSING, action=GuardAction.APPROVE, path="tests/@bob.py", line=7, rule="x", message=hostile
+        guard=Guard.TESTS_MISSING,
+        action=GuardAction.APPROVE,
+        path="tests/@bob.py",
+        line=7,
+        rule="gone @eve",
+        message=hostile,
     )
     run.status.change = ChangeStatus(
         digest="sha256:" + "0" * 64,
@@ -50,8 +55,9 @@ def test_findings_are_on_the_pull_request_with_their_line_and_without_forms() ->
     )
     body = texts.pull_body(run, a_repo())
     assert "- risk: High (High: guard TestsMissing objects; Medium: 11 files change)" in body
-    assert "guard TestsMissing (Approve): tests/@" in body
+    assert "guard TestsMissing (Approve, rule gone @" in body
+    assert "eve): tests/@" in body
     assert ".py:7: " in body
     assert "- and 5 more findings" in body
-    for form in ("#1", "@octocat", "@bob", "[skip", "<img"):
+    for form in ("#1", "@octocat", "@bob", "@eve", "[skip", "<img"):
         assert form not in body

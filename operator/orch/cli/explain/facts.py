@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from orch.api.conditions import find_condition, is_true
 from orch.api.v1alpha1 import (
     Approval,
     ApprovalOutcome,
+    Finding,
     Gate,
     GateApproval,
     MergeGate,
@@ -23,6 +25,8 @@ from orch.api.v1alpha1.reasons import OrchestratedRepoReason, find_meaning
 from orch.cli.explain.gate import Line, Scene
 from orch.cli.explain.gate import Verdict as Stands
 from orch.cli.wording import lacking
+
+_MOST_FINDINGS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,17 @@ def guarded(scene: Scene) -> Fact | None:
     if change is None:
         return None
     text = f"{change.files} files, +{change.additions} -{change.deletions}, risk {change.risk}"
-    findings = [f"{found.guard} {found.action}{f' {found.path}' if found.path else ''}" for found in change.findings]
-    return Fact(f"{text}; {', '.join(findings[:5])}" if findings else text, scene.effect_time("push/"))
+    findings = [_finding(found) for found in change.findings[:_MOST_FINDINGS]]
+    if more := len(change.findings) - len(findings) + change.findings_omitted:
+        findings.append(f"and {more} more: kubectl describe irun {scene.run.metadata.name}")
+    return Fact("; ".join([text, *findings]), scene.effect_time("push/"))
+
+
+def _finding(found: Finding) -> str:
+    """`Dependencies Approve pyproject.toml:12 (rule added): requests 2.32 is new`."""
+    where = f" {found.path}{f':{found.line}' if found.line else ''}" if found.path else ""
+    rule = f" (rule {found.rule})" if found.rule else ""
+    return f"{found.guard} {found.action}{where}{rule}: {found.message}"
 
 
 def published(scene: Scene) -> Fact | None:
