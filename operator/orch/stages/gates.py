@@ -49,6 +49,7 @@ from orch.policy.approvals import (
     subject,
     supersede,
 )
+from orch.policy.findings import told
 from orch.policy.guards import Finding as FoundByGuard
 from orch.policy.text import one_line
 from orch.ports import Permission
@@ -94,7 +95,7 @@ async def ask(ctx: RunContext, question: Question) -> Outcome:
         rules=[rule.name for rule in policy.rules],
     )
     if not isinstance(verdict, Required):
-        _note(ctx, question.gate, "", ApprovalOutcome.NOT_REQUIRED)
+        _note(ctx, question.gate, "", ApprovalOutcome.NOT_REQUIRED, verdict.reason)
         return Done()
     wanted = _approval(ctx, question, policy, verdict.reasons)
     approval = await ctx.records.find_approval(wanted.metadata.name)
@@ -180,9 +181,10 @@ def _why(approval: Approval) -> str:
     return "; ".join(texts) or approval.metadata.name
 
 
-def _note(ctx: RunContext, gate: Gate, name: str, outcome: ApprovalOutcome) -> None:
+def _note(ctx: RunContext, gate: Gate, name: str, outcome: ApprovalOutcome, why: str = "") -> None:
     rest = [entry for entry in ctx.run.status.approvals if entry.gate is not gate]
-    ctx.run.status.approvals = [*rest, GateApproval(gate=gate, name=name, outcome=outcome)]
+    noted = GateApproval(gate=gate, name=name, outcome=outcome, reason=one_line(why, limit=256) or None)
+    ctx.run.status.approvals = [*rest, noted]
 
 
 async def _supersede(ctx: RunContext, gate: Gate, *, keep: str) -> None:
@@ -288,9 +290,7 @@ def _approval(ctx: RunContext, question: Question, policy: ApprovalPolicy, reaso
                 url=question.url or None,
                 reasons=[one_line(reason, limit=512) for reason in reasons][:10],
                 risk_reasons=[one_line(reason, limit=256) for reason in question.risk_reasons][:20],
-                findings=[one_line(f"{f.guard}: {f.path or ''} {f.message}", limit=512) for f in question.findings][
-                    :_MOST_FINDINGS
-                ],
+                findings=[one_line(told(found), limit=512) for found in question.findings][:_MOST_FINDINGS],
                 changed_files=change and change.files,
                 additions=change and change.additions,
                 deletions=change and change.deletions,

@@ -12,6 +12,7 @@ from orch.api.v1alpha1 import ChangeStatus, Finding, GuardAction, Step
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
 from orch.api.work import StepReport
 from orch.errors import PolicyDenied, Terminal
+from orch.policy.findings import by_rule, place
 from orch.policy.guards import Finding as FoundByGuard
 from orch.policy.guards import evaluate, shortlist
 from orch.policy.risk import assess
@@ -116,9 +117,8 @@ def _refuse(change: ChangeStatus) -> None:
     """Raise PolicyDenied for a change with a finding that policy forbids, at each look: findings are gravest first."""
     denied = next((finding for finding in change.findings if finding.action is GuardAction.DENY), None)
     if denied is not None:
-        where = f"{denied.path}{f':{denied.line}' if denied.line else ''}" if denied.path else "the change"
-        rule = f" (rule {denied.rule})" if denied.rule else ""
-        raise PolicyDenied("GuardViolation", f"guard {denied.guard} refuses {where}{rule}: {denied.message}")
+        text = f"guard {denied.guard} refuses {place(denied)}{by_rule(denied)}: {denied.message}"
+        raise PolicyDenied("GuardViolation", text)
 
 
 def _recorded(finding: FoundByGuard) -> Finding:

@@ -134,6 +134,14 @@ def test_gates_before_are_passed_and_gates_behind_are_not_reached() -> None:
     assert found["Pull request"].message == "#9 https://x/pull/9"
 
 
+def test_a_gate_that_asked_nobody_says_why() -> None:
+    noted = {"gate": "Publish", "name": "", "outcome": "NotRequired", "reason": "the risk is Low"}
+    line = gates(a_run("Checks", *waiting("AwaitingChecks"), **published() | {"approvals": [noted]}))[
+        "Approval Publish"
+    ]
+    assert (line.verdict, line.message) == (Verdict.NOT_ASKED, "the risk is Low")
+
+
 def test_each_finding_is_told_with_guard_action_path_line_and_rule() -> None:
     status = published()
     finding = {"guard": "TestsMissing", "action": "Approve", "path": "tests/test_a.py", "line": 7, "rule": "gone"}

@@ -74,6 +74,13 @@ async def test_people_are_told_each_reason_of_the_risk_what_was_tested_and_what_
     )
 
 
+async def test_a_gate_that_asks_nobody_says_why() -> None:
+    world = World(a_repo(approvals={"autoApproveUpTo": "Medium"}))
+    await world.reach(merge)
+    noted = {entry.gate.value: (entry.outcome.value, entry.name, entry.reason) for entry in world.run.status.approvals}
+    assert noted["Publish"] == ("NotRequired", "", "the risk is Low, and up to Medium no person is asked")
+
+
 async def test_tests_that_nobody_counted_are_not_told_as_none() -> None:
     world = World(a_repo(**ALWAYS))
     await world.reach(merge)

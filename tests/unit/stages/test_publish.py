@@ -42,7 +42,7 @@ async def test_a_forbidden_change_is_refused_at_each_look() -> None:
     world = World(a_repo(guards={"protectedPaths": ["zones/**"]}))
     await world.reach(guard)
     for _ in range(2):
-        with pytest.raises(PolicyDenied, match="ProtectedPath"):
+        with pytest.raises(PolicyDenied, match=r"ProtectedPath refuses zones/fee.py \(rule zones/\*\*\): "):
             await world.play(guard)
     assert "push" not in world.acts.made
 

@@ -229,3 +229,5 @@ class GateApproval(StatusModel):
     """The Approval in this namespace; empty when nobody was asked."""
     outcome: ApprovalOutcome
     """How it stands."""
+    reason: Annotated[str, text(256)] | None = None
+    """Why policy asked nobody, where the outcome is `NotRequired`."""

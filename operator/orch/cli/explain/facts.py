@@ -11,7 +11,6 @@ from orch.api.conditions import find_condition, is_true
 from orch.api.v1alpha1 import (
     Approval,
     ApprovalOutcome,
-    Finding,
     Gate,
     GateApproval,
     MergeGate,
@@ -25,6 +24,7 @@ from orch.api.v1alpha1.reasons import OrchestratedRepoReason, find_meaning
 from orch.cli.explain.gate import Line, Scene
 from orch.cli.explain.gate import Verdict as Stands
 from orch.cli.wording import lacking
+from orch.policy.findings import told
 
 _MOST_FINDINGS: Final = 5
 
@@ -90,17 +90,10 @@ def guarded(scene: Scene) -> Fact | None:
     if change is None:
         return None
     text = f"{change.files} files, +{change.additions} -{change.deletions}, risk {change.risk}"
-    findings = [_finding(found) for found in change.findings[:_MOST_FINDINGS]]
+    findings = [told(found) for found in change.findings[:_MOST_FINDINGS]]
     if more := len(change.findings) - len(findings) + change.findings_omitted:
         findings.append(f"and {more} more: kubectl describe irun {scene.run.metadata.name}")
     return Fact("; ".join([text, *findings]), scene.effect_time("push/"))
-
-
-def _finding(found: Finding) -> str:
-    """`Dependencies Approve pyproject.toml:12 (rule added): requests 2.32 is new`."""
-    where = f" {found.path}{f':{found.line}' if found.line else ''}" if found.path else ""
-    rule = f" (rule {found.rule})" if found.rule else ""
-    return f"{found.guard} {found.action}{where}{rule}: {found.message}"
 
 
 def published(scene: Scene) -> Fact | None:
@@ -159,7 +152,7 @@ def approved(scene: Scene, gate: Gate) -> Fact | None:
     if noted is None:
         return None
     if noted.outcome is ApprovalOutcome.NOT_REQUIRED:
-        return Fact("policy does not ask", by_policy=True)
+        return Fact(noted.reason or "policy does not ask", by_policy=True)
     if noted.outcome is not ApprovalOutcome.APPROVED:
         return None
     asked_for = _approval(scene.approvals, noted.name)
