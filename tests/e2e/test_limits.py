@@ -38,6 +38,8 @@ def test_nothing_is_refused_and_idle_repositories_cost_nothing(control_plane: Cl
         found = {figure.id: figure.value for figure in play(world, namespace, stress, SMALL)}
     assert found["limits-refused"] == 0
     assert found["limits-idle-quota"] == 0
-    assert found["limits-restart-quota-per-repository"] > 0, "a new process reads everything once: what is counted is seen"
+    assert found["limits-restart-quota-per-repository"] > 0, (
+        "a new process reads everything once: what is counted is seen"
+    )
     assert found["limits-points-in-a-minute"] <= SMALL.limits["points_per_minute"]
     assert 0 < found["limits-writes-per-run"] < 20
