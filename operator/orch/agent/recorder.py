@@ -13,7 +13,7 @@ from typing import Final, Self
 import httpx2
 
 _PAUSE: Final = 1.0
-_TIMEOUT: Final = httpx2.Timeout(5)
+_TIMEOUT: Final = httpx2.Timeout(2)
 _END_SECONDS: Final = 3.0
 
 
@@ -57,7 +57,11 @@ class Recorder:
             return
         try:
             answer = self._client.post("/record", params={"offset": self._told}, content=data, timeout=_TIMEOUT)
-        except httpx2.HTTPError:
+        except (
+            httpx2.HTTPError,
+            RuntimeError,
+            OSError,
+        ):  # the last two: closed under it, at the end of a step's patience
             return
         if answer.is_server_error or answer.status_code == 429:
             return

@@ -58,7 +58,7 @@ def test_lines_arrive_while_the_step_goes_on() -> None:
     record(shelf, b"one\n", until=lambda: shelf.data == b"one\n")
 
 
-@pytest.mark.parametrize("trouble", [httpx2.ConnectError, httpx2.ReadTimeout, 503, 507, 429])
+@pytest.mark.parametrize("trouble", [httpx2.ConnectError, httpx2.ReadTimeout, RuntimeError, OSError, 503, 507, 429])
 def test_what_was_not_taken_is_sent_again(trouble: int | type[Exception]) -> None:
     shelf = Shelf(trouble, trouble)
     record(shelf, b"one\n", b"two\n", until=lambda: shelf.requests > 2)
