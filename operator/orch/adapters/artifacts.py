@@ -15,7 +15,8 @@ from typing import IO, Any, Final
 
 import httpx2
 
-from orch.errors import CredentialsRefused, NotFound, OrchError, Terminal, Transient
+from orch.adapters.meter import ticket_refused
+from orch.errors import NotFound, OrchError, Terminal, Transient
 from orch.failpoints import Moment, failpoint
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -132,9 +133,7 @@ def _error(status: int, digest: str) -> OrchError:
     if status == 404:
         return NotFound("ArtifactMissing", f"the gateway holds no artifact {digest[:19]}")
     if status in (401, 403):
-        return CredentialsRefused(
-            "TicketRefused", "the gateway refuses the operator's ticket: both must use one key file"
-        )
+        return ticket_refused()
     if status == 413:
         return Terminal("ArtifactTooLarge", f"artifact {digest[:19]} is larger than what the gateway takes")
     return Transient("GatewayFailed", f"the gateway answered {status} for an artifact")

@@ -34,6 +34,12 @@ def operator_token(key: bytes) -> Callable[[], str]:
     return mint
 
 
+def ticket_refused() -> CredentialsRefused:
+    """What a gateway's 401 or 403 means to an operator; for the same two."""
+    text = "the gateway refuses the operator's ticket: both must use one key file, and their clocks must agree"
+    return CredentialsRefused("TicketRefused", text)
+
+
 class GatewayMeter:
     """`base_url`: the gateway's `http://host:port`. `key`: what signs tickets, at least 32 bytes."""
 
@@ -81,6 +87,5 @@ class GatewayMeter:
 
 def _error(status: int) -> OrchError:
     if status in (401, 403):
-        text = "the gateway refuses the operator's ticket: both must use one key file, and their clocks must agree"
-        return CredentialsRefused("TicketRefused", text)
+        return ticket_refused()
     return Transient("GatewayFailed", f"the gateway answered {status} for a run's usage")
