@@ -43,6 +43,8 @@ class RunWriter:
 
     async def save(self) -> None:
         """Write what has changed since the last save. Raises Conflict when somebody else changed spec or status."""
+        if self._run == self._written:
+            return
         fit(self._run)
         try:
             stored = await self._runs.write_status(self._run, self._written)

@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -62,14 +63,25 @@ _UNITS: Final = {
 }
 
 
+_NO_DURATION: Final = "must be a duration such as 30s, 15m or 1h30m"
+
+
 def parse_duration(value: object) -> timedelta:
     """A length of time from a Go duration (`90m`, `1h30m`, `1.5s`) or a timedelta. Raises ValueError."""
     if isinstance(value, timedelta):
         if value < timedelta(0):
             raise ValueError("must not be negative")
         return value
-    if not isinstance(value, str) or len(value) > _DURATION_LENGTH or re.fullmatch(DURATION_PATTERN, value) is None:
-        raise ValueError("must be a duration such as 30s, 15m or 1h30m")
+    if not isinstance(value, str):
+        raise ValueError(_NO_DURATION)
+    return _read_duration(value)
+
+
+@lru_cache(maxsize=256)
+def _read_duration(value: str) -> timedelta:
+    """Remembered: a spec has a dozen, most of them defaults, and is read at each reconcile."""
+    if len(value) > _DURATION_LENGTH or re.fullmatch(DURATION_PATTERN, value) is None:
+        raise ValueError(_NO_DURATION)
     parts = (Fraction(number) * _UNITS[unit] for number, unit in _PART.findall(value))
     try:
         return timedelta(microseconds=int(sum(parts)))
