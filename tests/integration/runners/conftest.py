@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.agent.world import CALC, TICKET, Gateway, Repository, a_step, gateway
+from tests.integration.agent.world import CALC, PLAIN, TICKET, Gateway, Repository, a_step, gateway
 
 from orch.adapters.runners.processes import Process
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
@@ -18,7 +18,7 @@ from orch.api.work import Commands, StepInput, StepReport
 from orch.policy.identity import step_place
 from orch.ports import StepState, StepStatus
 
-PYTEST = "pytest -q -p no:cacheprovider"
+PYTEST = f"{PLAIN} pytest -q -p no:cacheprovider"
 """Of the toolchain, which is this environment."""
 
 
