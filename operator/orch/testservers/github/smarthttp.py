@@ -96,7 +96,9 @@ async def _serve(request: Request, tail: str, service: str) -> Response:
         before = await git.refs()
         answer = await _backend(request, env, whole=True)
         after = await git.refs()
-    request.scope["orch.moved"] = sorted(ref for ref in before | after if before.get(ref) != after.get(ref))
+    # no push moves refs/pull/: what changed there meanwhile is a pull request that somebody opened
+    mine = (ref for ref in before | after if not ref.startswith("refs/pull/"))
+    request.scope["orch.moved"] = sorted(ref for ref in mine if before.get(ref) != after.get(ref))
     await _announce(state, repo, git, before, after, caller)
     return answer
 
