@@ -14,10 +14,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
+from types import ModuleType
 from typing import Final
 
 from orch.api.facts import FactKind, SourceFact
-from orch.mirror.reading import credentials, dependencies, hazards, licences, tests
+from orch.mirror.reading import dependencies, hazards, licences, tests
 from orch.mirror.reading.source import Reader, Source
 
 FILE_SECONDS: Final = 10
@@ -31,6 +32,13 @@ MOST_FACTS: Final = 200
 
 class TooLong(BaseException):
     """The timer rang. No `except Exception` of a library takes it away."""
+
+
+def credentials(source: Source) -> Iterator[SourceFact]:
+    """Imported once `main` has taken away what detect-secrets would ask services with."""
+    from orch.mirror.reading import credentials as reader
+
+    return reader.read(source)
 
 
 def complexity(source: Source) -> Iterator[SourceFact]:
@@ -48,7 +56,7 @@ def interface(source: Source) -> Iterator[SourceFact]:
 
 
 READERS: Final[dict[str, Reader]] = {
-    "credentials": credentials.read,
+    "credentials": credentials,
     "tests": tests.read,
     "dependencies": dependencies.read,
     "licences": licences.read,
@@ -67,6 +75,8 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     signal.signal(signal.SIGPROF, _ring)
+    # detect-secrets would ask services with it; nobody is asked here, and to read it takes longer than most changes
+    sys.modules["requests"] = ModuleType("requests")
     logging.disable(logging.CRITICAL)  # griffe tells of each name that another module defines
     for line in sys.stdin.buffer:
         facts = facts_of(Source(**json.loads(line)))
