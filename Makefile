@@ -15,6 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # the real services instead of the stand-ins: make demo REPO=owner/name ISSUE=n
 export REPO ISSUE
+# a shell that forbids Python to keep what it compiled would have each program of a test compile orch again
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 18
