@@ -1,18 +1,20 @@
-"""Starts operators in a moment: a process that has imported the operator forks one at each order.
+"""Starts the programs of a world in a moment: a process that has imported them all forks one at each order.
 
-For tests that start it a hundred times, where nine tenths of each start would be Python reading modules. What is started is
+For tests, which start hundreds of them: nine tenths of each start would be Python reading modules. What is started is
 the same program with an environment, a session and a log of its own, and dies the same death. Orders and answers are one line
 of JSON each; `World` gives the orders.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -22,10 +24,14 @@ from typing import Any, NoReturn, Self
 from hack.tether import tethered, tie
 
 _LOOK = 0.02
+_PROGRAMS = ("operator", "gateway", "standin-github", "standin-model")
 
 
 class Nursery:
     """The parent of what it has started. A context manager; leaving it ends all that is left."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()  # scenes that are played at once look after one world
 
     def __enter__(self) -> Self:
         self._server = subprocess.Popen(
@@ -48,9 +54,10 @@ class Nursery:
         """One order, and its answer."""
         if self._server.stdin is None or self._server.stdout is None:
             raise RuntimeError("the nursery was started without pipes")
-        self._server.stdin.write(json.dumps(order) + "\n")
-        self._server.stdin.flush()
-        return json.loads(self._server.stdout.readline())
+        with self._turn:
+            self._server.stdin.write(json.dumps(order) + "\n")
+            self._server.stdin.flush()
+            return json.loads(self._server.stdout.readline())
 
 
 class Child:
@@ -87,7 +94,10 @@ class Child:
 
 def main() -> None:
     """The parent's side: read the modules, then do what is ordered until nobody is there any more."""
-    importlib.import_module("orch.main")
+    programs = importlib.import_module("orch.programs").PROGRAMS
+    for name in _PROGRAMS:
+        importlib.import_module(programs[name][0])
+    gc.freeze()  # what is read stays shared: no child's collector touches it
     for line in sys.stdin:
         order = json.loads(line)
         answer = _ended(order["ended"]) if "ended" in order else _fork(**order)
@@ -119,9 +129,18 @@ def _become(parent: int, arguments: Sequence[str], env: Mapping[str, str], log: 
         os.environ.update(env)
         importlib.reload(importlib.import_module("orch.failpoints"))  # reads the environment when it is imported
         status = importlib.import_module("orch.programs").main(list(arguments))
+    except SystemExit as end:
+        status = _status(end)
     except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _status(end: SystemExit) -> int:
+    """As Python ends: a text is a last word, and a failure."""
+    if isinstance(end.code, str):
+        print(end.code, file=sys.stderr)
+    return end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -58,12 +58,15 @@ class World:
         system: str = SYSTEM,
         settings: Mapping[str, str] | None = None,
         pace: Mapping[str, float] | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         """`seed`: of GitHub's stand-in; `scripts`: of the model's; `settings`: more ORCH_ variables of the operator; `pace`:
-        how fast it may ask, by the names of the list of hosts."""
+        how fast it may ask, by the names of the list of hosts; `nursery`: starts the programs, which otherwise start by
+        themselves."""
         self.folder, self.kubeconfig, self.kubectl_path = folder, kubeconfig, kubectl
         self._seed, self._scripts, self._settings = seed, scripts, dict(settings or {})
         self._pace = dict(pace or HEADLONG)
+        self._nursery = nursery
         self.namespaces, self.system = list(namespaces), system
         beside = system != SYSTEM  # other worlds may share the API server
         self.installation = Installation(
@@ -71,8 +74,6 @@ class World:
         )
         self.github_url = self.model_url = self.gateway_url = self.health_url = ""
         self.processes: dict[str, Process] = {}
-        self.nursery: Nursery | None = None
-        """Starts the operator from now on, where a test starts it many times."""
         (folder / "logs").mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -179,9 +180,10 @@ class World:
         raise ProcessError(f"the operator is not ready: {answer}")
 
     def prepare_cluster(self) -> None:
-        """CRDs, the namespaces, and what manifests/ holds, for this world's operator."""
-        self.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
+        """CRDs, the namespaces, and what manifests/ holds, for this world's operator. Who shares a server has given it the CRDs."""
+        if not self.installation.suffix:
+            self.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+            self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
         self.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in self.namespaces))
         self.apply(*self._manifests())
 
@@ -262,13 +264,14 @@ class World:
         orch = Path(sys.executable).with_name("orch")
         base = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         base["PATH"] = f"{orch.parent}:{base.get('PATH', '')}"
+        is_ours = not Path(arguments[0]).is_absolute()
         process = Process(
             name,
-            list(arguments) if Path(arguments[0]).is_absolute() else [str(orch), *arguments],
+            [str(orch), *arguments] if is_ours else list(arguments),
             log=self.folder / "logs" / f"{name}.log",
             env={**base, "NO_PROXY": "*", **env},
             ready=ready,
-            nursery=self.nursery if list(arguments) == ["operator"] else None,
+            nursery=self._nursery if is_ours else None,
         )
         self.processes[name] = process
         process.start()

@@ -4,11 +4,10 @@ Generated from `orch.failpoints`: an act that is named there and not reached her
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hack.world.nursery import Nursery
 from tests.chaos import proof
 from tests.chaos.hunt import hunt, start
 from tests.e2e.desk import Desk, Run
@@ -27,19 +26,11 @@ _GATEWAY = {name for name, act in ACTS.items() if act.where.startswith("gateway/
 _AT_ONCE = 3
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    """What starts the operators of this module. It outlives their worlds."""
-    with Nursery() as opened:
-        yield opened
-
-
 @pytest.fixture
-def lot(nursery: Nursery, open_desk: Callable[..., Desk], tmp_path: Path) -> Lot:
+def lot(open_desk: Callable[..., Desk], tmp_path: Path) -> Lot:
     """One repository with many small issues; a person is asked before each merge."""
     load = make(tmp_path / "load", repositories=1, issues=40)
     desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
-    desk.world.nursery = nursery
     gates = {"gates": [{"gate": "Merge", "when": "Always"}]}
     publish = {"labels": ["by-orch"]}
     desk.watch(

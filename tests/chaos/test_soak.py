@@ -17,6 +17,7 @@ from hack.binaries import ensure
 from hack.projects import TOKENS, stress
 from hack.servers import ControlPlane
 from hack.world import World
+from hack.world.nursery import Nursery
 from kubernetes.client import ApiException
 from tests.chaos import proof
 from tests.chaos.blows import WORLD, schedule
@@ -35,7 +36,7 @@ _PATIENCE = 600.0
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[tuple[Storm, Desk, list[Run]]]:
+def place(nursery: Nursery, tmp_path: Path) -> Iterator[tuple[Storm, Desk, list[Run]]]:
     """A control plane and a world of their own, with issues that are opened and not labelled yet."""
     load = stress(tmp_path / "load", repositories=_REPOSITORIES, issues=-(-RUNS // _REPOSITORIES))
     load.seed["settings"] = {"limits": {"enabled": False}, "checks": {"workers": 2}}
@@ -51,6 +52,7 @@ def place(tmp_path: Path) -> Iterator[tuple[Storm, Desk, list[Run]]]:
             scripts=[load.script],
             namespaces=["team"],
             settings={"ORCH_SETTLE": f"PT{_SETTLE}S"},
+            nursery=nursery,
         )
         desk = Desk(stack.enter_context(world))
         _settle_addresses(world)

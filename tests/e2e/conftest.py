@@ -8,14 +8,24 @@ from typing import Any
 
 import pytest
 from hack.world import World
+from hack.world.nursery import Nursery
 from tests.cluster import Cluster, control_plane
 from tests.e2e.desk import Desk
 
-__all__ = ["control_plane", "open_desk"]
+__all__ = ["control_plane", "nursery", "open_desk"]
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """What starts the programs of this worker's worlds."""
+    with Nursery() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def open_desk(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Desk]]:
+def open_desk(
+    control_plane: Cluster, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Desk]]:
     """`open_desk(seed, scripts)`: a world that runs until the module is over, in namespaces of its own.
 
     Afterwards no log of it may hold a traceback: that would be an error that nobody thought of."""
@@ -34,6 +44,7 @@ def open_desk(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) 
                     namespaces=[f"team-{mark}"],
                     system=f"orch-{mark}",
                     settings=settings,
+                    nursery=nursery,
                 )
             )
             worlds.callback(desk.close)

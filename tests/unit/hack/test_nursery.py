@@ -22,6 +22,11 @@ def test_its_end_and_its_words_are_known(nursery: Nursery, tmp_path: Path) -> No
     assert (tmp_path / "log").read_text().count("takes no arguments") == 2
 
 
+def test_an_exit_is_an_end_and_no_error_of_ours(nursery: Nursery, tmp_path: Path) -> None:
+    assert nursery.spawn(["standin-github"], env=_ENV, log=tmp_path / "log").wait(60) == 2
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
 def test_the_environment_is_its_own(nursery: Nursery, tmp_path: Path) -> None:
     child = nursery.spawn(["operator"], env={**_ENV, "ORCH_FAILPOINTS": "nowhere@before"}, log=tmp_path / "log")
     assert child.wait(60) == 1
