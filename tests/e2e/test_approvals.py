@@ -71,7 +71,7 @@ def test_people_decide(lot: Lot, tmp_path: Path) -> None:
         run.until(lambda _: "'hold' holds the merge back" in run.condition("Waiting").get("message", ""))
         assert desk.get("approvals", asked)["status"]["outcome"] == "Approved"
         desk.world.unbind(DORA, "orch-approver")
-        desk.until(lambda: not _may_approve(desk, DORA))
+        desk.until(lambda: not desk.may_approve(DORA))
         desk.maintainer.unlabel(run.repository, pull, "hold")
         desk.until(lambda: desk.get("approvals", asked)["status"]["outcome"] == "Pending", poke=("issueruns", run.name))
         assert _counted(desk, asked) == []
@@ -180,11 +180,6 @@ def _counted(desk: Desk, approval: str) -> list[str]:
     """Whose answers count."""
     decisions = desk.get("approvals", approval)["status"].get("decisions") or []
     return sorted(entry["username"] for entry in decisions if entry["counted"])
-
-
-def _may_approve(desk: Desk, user: str) -> bool:
-    question = ["auth", "can-i", "approve", "approvals.orch.dev", "-n", desk.namespace]
-    return desk.world.kubectl(*question, as_user=user, check=False).strip() == "yes"
 
 
 def _expiry(desk: Desk, approval: str) -> datetime:
