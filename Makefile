@@ -10,9 +10,6 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-down test test-unit test-integration test-e2e chaos lint generate bench plugin lock clean
 
-# hundreds of Pythons are started below: each would compile orch anew
-unexport PYTHONDONTWRITEBYTECODE
-
 # the real services instead of the stand-ins: make demo REPO=owner/name ISSUE=n
 export REPO ISSUE
 # a shell that forbids Python to keep what it compiled would have each program of a test compile orch again
