@@ -1,11 +1,13 @@
 """What all tests share: imports from the repository's root, a clean environment, the fast tests first."""
 
+import functools
 import os
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -17,6 +19,9 @@ sys.path.insert(0, str(ROOT))  # `hack` and `tests` are not installed
 for _name in ("GITHUB_TOKEN", "GH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "KUBECONFIG"):
     os.environ.pop(_name, None)
 os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "*", "no_proxy": "*"}
+
+# Every HTTP client reads the machine's certificates when it is made, be it for a stand-in on loopback: once will do.
+httpcore2.default_ssl_context = functools.cache(httpcore2.default_ssl_context)
 
 # A slow machine is no fault of the code; examples that once failed are kept in .hypothesis.
 hypothesis.settings.register_profile("orch", deadline=None)
