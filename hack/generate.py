@@ -34,7 +34,9 @@ def main() -> int:
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
     folders = {path.parent for path in wanted}
     notes = (NOTE, cli_pages.NOTE)
-    texts = {path: path.read_text("utf-8") for folder in folders for path in folder.glob("*.*")}
+    beside = (path for folder in folders for path in folder.glob("*.*"))
+    suffixes = {path.suffix for path in wanted}  # pictures lie there too
+    texts = {path: path.read_text("utf-8") for path in beside if path.suffix in suffixes}
     made = [path for path, text in texts.items() if any(note in text for note in notes)]
     left = sorted(set(made) - set(wanted))
     for path in stale:
