@@ -63,6 +63,9 @@ class Upkeep:
             except OrchError as err:
                 log.warning("upkeep.failed", reason=err.reason, why=err.message)
                 pause = self.times.retry
+            except Exception as err:  # whatever it is, the operator's work goes on
+                log.error("upkeep.crashed", exc_info=err)
+                pause = self.times.retry
 
     async def round(self) -> None:
         """Use what is referred to, then have the rest removed. Raises OrchError, before anything is removed."""
