@@ -24,8 +24,19 @@ class Checkout:
         self._run("add", path)
         who = ["-c", "user.name=Maintainer", "-c", "user.email=maintainer@example.com"]
         self._run(*who, "commit", "--quiet", f"--message=Change {path}")
-        self._run("push", "--quiet", "origin", self._branch)
+        while not self._is_taken():
+            self._run(*who, "pull", "--quiet", "--rebase")
         return self._run("rev-parse", "HEAD")
+
+    def _is_taken(self) -> bool:
+        """Push; False when orch's merge came first."""
+        try:
+            self._run("push", "--quiet", "origin", self._branch)
+        except subprocess.CalledProcessError as refused:
+            if "rejected" in refused.stderr:
+                return False
+            raise
+        return True
 
     def read(self, path: str) -> str:
         """A file as the branch has it now."""
