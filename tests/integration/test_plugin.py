@@ -42,7 +42,7 @@ def test_it_runs_by_itself(place: Path, tmp_path: Path) -> None:
     file = tmp_path / "web.yaml"
     file.write_text(first.stdout)
     assert _run(link, "validate", str(file)).stdout == f"{file}:5: OrchestratedRepo/web is valid\n"
-    assert "cannot use kubeconfig" in _run(link, "status").stderr
+    assert "there is no kubeconfig" in _run(link, "status").stderr
     assert _run(place / "kubectl_complete-orch", "expl").stdout == "explain\n:4\n"
 
 

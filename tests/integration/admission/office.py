@@ -61,6 +61,7 @@ class Office:
         for name in (ALICE, BOB, CAROL):
             self.bind(name, "orch-approver")
         self.wait(enforced=True)
+        self._wait_for_the_last()
 
     def close(self) -> None:
         for person in self._people:
@@ -175,6 +176,19 @@ class Office:
         operator, deadline = self.operator(), time.monotonic() + _PATIENCE
         while self.forgery(operator).accepted is enforced:
             assert time.monotonic() < deadline, "the API server has not taken the policies up"
+            time.sleep(0.1)
+
+    def _wait_for_the_last(self) -> None:
+        """The server may take policies up while some are not stored yet. That of status is stored last: who finds it finds all."""
+        name, administrator, deadline = (
+            self.object("orchestratedrepos"),
+            self.administrator(),
+            time.monotonic() + _PATIENCE,
+        )
+        while administrator.patch(
+            "orchestratedrepos", name, {"status": {"observedGeneration": 1}}, sub="status"
+        ).accepted:
+            assert time.monotonic() < deadline, "the API server has not taken the last policy up"
             time.sleep(0.1)
 
     def forgery(self, operator: Person) -> Answer:
