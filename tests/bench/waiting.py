@@ -28,8 +28,17 @@ def measure(runs: int = 1_000, repos: int = 50, seconds: float = 150) -> Iterato
         with place.operator(issues=issues) as operator:
             operator.until(lambda it: len(it.first("reconciled")) == len(issues), what="a look at every run")
             operator.until(lambda it: it.is_quiet(), seconds=300, what="an operator at rest")
+            _until_nothing_is_written(place)
             yield from _watched(place, operator, seconds)
         yield from _idle(place, seconds / 5)
+
+
+def _until_nothing_is_written(place: Bed) -> None:
+    """The last questions are counted a little after the last run has asked."""
+    before = None
+    while before != (now := _writes(place.requests())):
+        before = now
+        time.sleep(5)
 
 
 def _watched(place: Bed, operator: Operator, seconds: float) -> Iterator[Figure]:
