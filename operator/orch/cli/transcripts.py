@@ -76,16 +76,16 @@ def _show(place: Place, wish: Wish, tell: Callable[[Entry], None]) -> int:
         path = "/".join(quote(part, safe="") for part in (namespace, run.metadata.name, "transcripts", step.name))
         reading = _Reading(f"{address}/runs/{path}", token)
         while True:  # the state is older than what is read, so that nothing is left unread behind a step that has ended
-            is_at_work = step.state in _AT_WORK
+            goes_on = wish.follow and step.state in _AT_WORK
             try:
-                lines = await reading.more(to_the_end=not (wish.follow and is_at_work))
+                lines = await reading.more(to_the_end=not goes_on)
             except _NoRecord:
-                if not (wish.follow and is_at_work):
+                if not goes_on:
                     raise Failure(_nothing_of(run, step)) from None
                 lines = b""
             for entry in _entries(lines):
                 tell(entry)
-            if not (wish.follow and is_at_work):
+            if not goes_on:
                 return 0
             await asyncio.sleep(_PAUSE)
             run = await get_run(kube, namespace, wish.run)

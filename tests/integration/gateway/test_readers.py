@@ -61,19 +61,22 @@ class Office:
         """A run whose step has handed in a report that names this transcript."""
         report = StepReport(name=STEP, outcome=StepOutcome.DONE, transcript=transcript)
         digest = await self.store(report.model_dump_json().encode())
+        self.run_at("Succeeded", output=digest, name=name, namespace=namespace)
+
+    def run_at(
+        self,
+        state: str,
+        *,
+        output: str | None = None,
+        reason: str | None = None,
+        name: str = "web-7-1",
+        namespace: str | None = None,
+    ) -> None:
+        """A run whose step is in this state."""
         made = issue_run()
         where = namespace or self.namespace
         bare = json.dumps({key: value for key, value in made.items() if key != "status"})
         self.kubectl("apply", "-n", where, "-f", "-", stdin=bare)
-        step = {"name": STEP, "state": "Succeeded", "stage": "Implement", "attempt": 1, "outputDigest": digest}
-        status = json.dumps({"status": {"identity": IDENTITY, "steps": [step]}})
-        self.kubectl("patch", "irun", name, "-n", where, "--subresource=status", "--type=merge", "-p", status)
-
-    def run_at(self, state: str, *, output: str | None = None, reason: str | None = None) -> None:
-        """A run whose step is in this state."""
-        made = issue_run()
-        bare = json.dumps({key: value for key, value in made.items() if key != "status"})
-        self.kubectl("apply", "-n", self.namespace, "-f", "-", stdin=bare)
         step = {
             "name": STEP,
             "state": state,
@@ -83,9 +86,7 @@ class Office:
             "reason": reason,
         }
         status = json.dumps({"status": {"identity": IDENTITY, "steps": [step]}})
-        self.kubectl(
-            "patch", "irun", "web-7-1", "-n", self.namespace, "--subresource=status", "--type=merge", "-p", status
-        )
+        self.kubectl("patch", "irun", name, "-n", where, "--subresource=status", "--type=merge", "-p", status)
 
     async def tell(self, offset: int, data: bytes) -> None:
         """What a step tells while it works."""

@@ -86,7 +86,7 @@ class SubprocessRunner:
         order = Order(
             seconds, str(self._gateway_socket), self._toolchains, self._bwrap or [], input_digest=input_digest
         )
-        await asyncio.to_thread(self._prepare, folder, step, ticket, order)
+        await asyncio.to_thread(self._make_folder, folder, step, ticket, order)
         return await asyncio.to_thread(_supervise, folder)
 
     async def observe(self, name: str, uid: str) -> StepStatus:
@@ -118,7 +118,7 @@ class SubprocessRunner:
             return []
         raise Terminal("SandboxUnavailable", f"work steps cannot be kept apart on this host: {found}; {_ADVICE}")
 
-    def _prepare(self, folder: StepFolder, step: StepInput, ticket: str, order: Order) -> None:
+    def _make_folder(self, folder: StepFolder, step: StepInput, ticket: str, order: Order) -> None:
         """Make the whole folder under another name, then give it its own: a crash in between leaves no half step."""
         self._steps.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = StepFolder(Path(tempfile.mkdtemp(prefix=_DRAFT, dir=self._steps)))
