@@ -209,11 +209,7 @@ async def test_it_takes_no_arguments(launch: Any) -> None:
 async def test_a_full_disk_spends_nothing_and_is_got_over(launch: Any, model: Any, settings: GatewaySettings) -> None:
     """What cannot be written down is not sent; once there is room, all goes on without a restart."""
     stand_in = model("[{stages: [{stage: Implement, turns: [{text: Hello}, {text: Hello}]}]}]")
-    small = on_a_small_disk(settings.data_dir, 4_000_000)
-    program = await launch(inside=small, upstream_url=stand_in.url)
-    url = (await program.until("gateway_listening"))["url"]
-    (inner,) = descendants(program.process.pid)
-    filler = Path(f"/proc/{inner.pid}/root{settings.data_dir}/filler")
+    _, url, filler = await _on_a_small_disk(launch, stand_in, settings)
     async with AsyncExitStack() as stack:
         gateway = Gateway(url, settings, stack)
         assert (await gateway.post()).status_code == 200
@@ -238,11 +234,7 @@ async def test_a_call_that_ends_while_the_disk_is_full_is_settled_later(
 ) -> None:
     """The answer is paid for, so it is passed on; its cost is written as soon as there is room, and is not its reserve."""
     stand_in = model("[{stages: [{stage: Implement, turns: [{delay: 2, text: Hello}]}]}]")
-    small = on_a_small_disk(settings.data_dir, 4_000_000)
-    program = await launch(inside=small, upstream_url=stand_in.url)
-    url = (await program.until("gateway_listening"))["url"]
-    (inner,) = descendants(program.process.pid)
-    filler = Path(f"/proc/{inner.pid}/root{settings.data_dir}/filler")
+    program, url, filler = await _on_a_small_disk(launch, stand_in, settings)
     async with AsyncExitStack() as stack:
         gateway = Gateway(url, settings, stack)
         assert (await gateway.post()).status_code == 200
@@ -257,6 +249,15 @@ async def test_a_call_that_ends_while_the_disk_is_full_is_settled_later(
         await asyncio.to_thread(filler.unlink)
         usage = await gateway.usage()
         assert (usage.model_calls, usage.cost_usd, usage.reserved_usd) == (2, 2 * one, 0)
+
+
+async def _on_a_small_disk(launch: Any, stand_in: Any, settings: GatewaySettings) -> tuple[Any, str, Path]:
+    """A gateway whose data has 4 MB of room: the program, its address, and the file that takes up what is left."""
+    small = on_a_small_disk(settings.data_dir, 4_000_000)
+    program = await launch(inside=small, upstream_url=stand_in.url)
+    url = (await program.until("gateway_listening"))["url"]
+    (inner,) = descendants(program.process.pid)
+    return program, url, Path(f"/proc/{inner.pid}/root{settings.data_dir}/filler")
 
 
 def _fill(path: Path) -> None:
