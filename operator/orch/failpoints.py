@@ -54,6 +54,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "delete-branch": _FORGE,
     "push": Act("adapters/git.py"),
     "put-artifact": Act("adapters/artifacts.py"),
+    "sweep": Act("adapters/artifacts.py"),
     "start-step": Act("adapters/runners/subprocess_runner.py"),
     "consume-approval": Act("stages/gates.py", _NO_REQUEST),
     "create issueruns.orch.dev": _KUBE,
@@ -73,6 +74,8 @@ ACTS: Final[Mapping[str, Act]] = {
     "delete leases.coordination.k8s.io": _KUBE,
     "call-model": Act("gateway/calls.py"),
     "keep-artifact": Act("gateway/shelves.py", _NO_REQUEST),
+    "remove-artifacts": Act("gateway/shelves.py"),
+    "keep-record": Act("gateway/records.py"),
 }
 
 

@@ -49,6 +49,7 @@ from orch.reconcilers.projections import (
 )
 from orch.reconcilers.repository_claim import RepositoryClaims, rivals
 from orch.reconcilers.slots import AssumedSlots, next_in_line
+from orch.reconcilers.upkeep import Times as UpkeepTimes
 from orch.reconcilers.upkeep import Upkeep
 from orch.reconcilers.wakes import questions_of_run, repo_of_run, run_of_approval, runs_of_repo
 from orch.runtime.audit import record, setup_logging
@@ -115,7 +116,7 @@ async def run(settings: Settings, connect_world: Connect | None = None) -> None:
         adapters = (connect_world or real_world)(settings, lambda: _check_lease(lease))
         manager, steps = build(settings, kube.fenced(lambda: lease.remaining() > 0), lease, adapters)
         async with asyncio.TaskGroup() as group:
-            upkeep = Upkeep(kube, adapters.artifacts, settings.namespaces)
+            upkeep = Upkeep(kube, adapters.artifacts, settings.namespaces, UpkeepTimes.within(settings.upkeep))
             beside = [group.create_task(task) for task in (steps.run(), _prepare(adapters.runner), upkeep.run())]
             if settings.ready_file is not None:
                 beside.append(group.create_task(_tell_address(manager, settings)))

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     repeated. GitHub ends a request after 10 seconds; a proxy may hold it longer. Shorter risks doing things twice."""
     resync: timedelta = timedelta(minutes=10)
     """How often everything is listed, to find what a watch has lost."""
+    upkeep: timedelta = Field(default=timedelta(days=1), ge=timedelta(seconds=1), le=timedelta(days=1))
+    """How often the gateway's old artifacts are removed, but for those that unfinished runs refer to; the first time five
+    minutes after the start, or sooner if this is shorter. At most a day: the gateway's shortest retention is two."""
     log_level: str = "info"
     """debug, info, warning or error."""
     log_format: str = "json"

@@ -12,6 +12,7 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
+from tests.chaos.attic import Attic
 from tests.e2e.desk import BOT, Desk, Run
 
 
@@ -65,6 +66,13 @@ def every_call_is_booked(desk: Desk, runs: list[Run]) -> None:
     assert sum(usage.get("outputTokens", 0) for usage in used) == sum(call["usage"]["output_tokens"] for call in calls)
     assert sum(usage.get("inputTokens", 0) for usage in used) == sum(call["usage"]["input_tokens"] for call in calls)
     assert all(Decimal(usage.get("reservedUSD", "0")) == 0 for usage in used), used
+
+
+def told_once(attic: Attic, runs: list[Run]) -> None:
+    """What the steps told while they worked is what they handed in at their end, from its beginning: nothing twice, no gaps."""
+    told = [(attic.record(run, step), attic.transcript(step)) for run in runs for step in run.status["steps"]]
+    assert all(whole.startswith(record) for record, whole in told), told
+    assert any(record == whole for record, whole in told), told
 
 
 def is_money_reserved(desk: Desk, step: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos import proof
+from tests.chaos.attic import Attic
 from tests.chaos.hunt import hunt, start
 from tests.e2e.desk import Desk, Run
 from tests.e2e.lots import Lot, make
@@ -30,7 +31,7 @@ _AT_ONCE = 3
 def lot(open_desk: Callable[..., Desk], tmp_path: Path) -> Lot:
     """One repository with many small issues; a person is asked before each merge."""
     load = make(tmp_path / "load", repositories=1, issues=40)
-    desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
+    desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S", ORCH_UPKEEP="PT2S")
     gates = {"gates": [{"gate": "Merge", "when": "Always"}]}
     publish = {"labels": ["by-orch"]}
     desk.watch(
@@ -43,10 +44,11 @@ class Shift:
     """Keeps some runs under way, and answers what they ask."""
 
     def __init__(self, lot: Lot) -> None:
-        self.lot, self.runs = lot, list[Run]()
+        self.lot, self.runs, self.attic = lot, list[Run](), Attic(lot.desk)
 
     def keep_busy(self) -> None:
-        """Open issues until so many runs are under way as belong there."""
+        """Open issues until so many runs are under way as belong there. And there is something old to let go of."""
+        self.attic.forget_one()
         under_way = [run for run in self.runs if not run.status.get("completionTime")]
         self.runs += [self.lot.take() for _ in range(_AT_ONCE - len(under_way))]
 
@@ -73,6 +75,11 @@ class Shift:
 
         self.lot.desk.until(all_over, what=lambda: [run.status for run in self.runs])
 
+    def proves_what_the_gateway_keeps(self) -> None:
+        """What is old is gone, and all that the steps told and handed in is there."""
+        self.lot.desk.until(self.attic.is_swept, what=lambda: self.attic.forgotten)
+        proof.told_once(self.attic, self.runs)
+
 
 @pytest.mark.timeout(900)
 def test_the_operator_dies_everywhere(lot: Lot) -> None:
@@ -92,6 +99,7 @@ def test_the_operator_dies_everywhere(lot: Lot) -> None:
         proof.no_attempt_consumed(run)
         proof.no_step_repeated(run)
         proof.asked_once(run, "Merge")
+    shift.proves_what_the_gateway_keeps()
     proof.pushed_once(shift.runs)
     proof.every_call_is_booked(desk, shift.runs)
 
@@ -107,4 +115,5 @@ def test_the_gateway_dies_everywhere(lot: Lot) -> None:
     for run in shift.runs:
         proof.merged_once(run)
         proof.no_attempt_consumed(run)
+    shift.proves_what_the_gateway_keeps()
     proof.no_call_is_free(desk, shift.runs)

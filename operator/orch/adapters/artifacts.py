@@ -79,10 +79,14 @@ class GatewayArtifacts:
     async def sweep(self) -> int:
         """Have the gateway remove what it no longer keeps; how many artifacts that were."""
         headers = {"authorization": f"Bearer {self._token()}"}
+        failpoint("sweep", Moment.BEFORE)
         try:
-            response = await self._client.post("/sweep", headers=headers, timeout=_SWEEP)
+            async with self._client.stream("POST", "/sweep", headers=headers, timeout=_SWEEP) as response:
+                failpoint("sweep", Moment.SENT)
+                await response.aread()
         except httpx2.HTTPError as err:
             raise _unreachable(err) from err
+        failpoint("sweep", Moment.ANSWERED)
         if not response.is_success:
             raise _error(response.status_code if response.status_code in (401, 403) else 500, "")
         return int(response.json()["removed"])

@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,17 +54,23 @@ class ArtifactStore:
                 _set_time(path, self._clock())
         return path
 
-    async def sweep(self, unused_since: datetime) -> AsyncIterator[dict[str, int]]:
-        """Remove what was neither stored nor looked up since then. Yields what was removed: digest → bytes, a folder at a
-        time. Raises OSError. Cut short, it leaves whole artifacts; the next one goes on."""
+    async def sweep(
+        self, unused_since: datetime, *, forget: Callable[[Sequence[str]], Awaitable[None]]
+    ) -> AsyncIterator[dict[str, int]]:
+        """Remove what was neither stored nor looked up since then, a folder at a time: `forget` is told the digests that are
+        to go, then they go, and what went is yielded, digest → bytes. Raises OSError. Cut short, it leaves whole artifacts;
+        the next one goes on."""
+        since = unused_since.timestamp()
         for shelf in await asyncio.to_thread(lambda: sorted(self._folder.glob("[0-9a-f][0-9a-f]"))):
-            if removed := await asyncio.to_thread(self._sweep_shelf, shelf, unused_since.timestamp()):
-                yield removed
+            if unused := await asyncio.to_thread(_unused, shelf, since):
+                await forget([f"sha256:{path.name}" for path in unused])
+                yield await asyncio.to_thread(self._remove, unused, since)
 
-    def _sweep_shelf(self, shelf: Path, since: float) -> dict[str, int]:
+    def _remove(self, paths: Sequence[Path], since: float) -> dict[str, int]:
+        """But for what somebody has used meanwhile, and what another sweep has removed."""
         removed = {}
-        for path in shelf.iterdir():
-            with self._names:
+        for path in paths:
+            with self._names, suppress(FileNotFoundError):
                 found = path.stat(follow_symlinks=False)
                 if found.st_mtime < since:
                     path.unlink()
@@ -149,6 +155,16 @@ class Upload:
         """Drop it."""
         with suppress(FileNotFoundError):
             self._partial.unlink()
+
+
+def _unused(shelf: Path, since: float) -> list[Path]:
+    """The files that were last used before then."""
+    found = []
+    for path in shelf.iterdir():
+        with suppress(FileNotFoundError):  # another sweep was faster
+            if path.stat(follow_symlinks=False).st_mtime < since:
+                found.append(path)
+    return found
 
 
 def _set_time(path: Path, moment: datetime) -> None:

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from orch.api.ticket import Role
+from orch.failpoints import Moment, failpoint
 from orch.gateway.errors import Refusal
 from orch.gateway.tickets import Doorkeeper
 
@@ -52,6 +53,7 @@ class Records:
                 if offset > size:
                     raise Refusal(409, f"the record has {size} bytes", label="offset")
                 file.truncate(offset)
+                failpoint("keep-record", Moment.SENT)
                 file.seek(offset)
                 file.write(data)
         return offset + len(data)
@@ -83,11 +85,13 @@ class Recording:
             data += chunk
             if len(data) > self.records.limit:
                 raise Refusal(413, f"a record has at most {self.records.limit} bytes", label="size")
+        failpoint("keep-record", Moment.BEFORE)
         try:
             size = await asyncio.to_thread(self.records.write, claims.identity, claims.step, bytes(data), offset=offset)
         except OSError as err:
             _log.error("record_not_kept", problem=err.strerror or type(err).__name__)
             raise Refusal(507, "the gateway's disk does not take it", label="disk") from None
+        failpoint("keep-record", Moment.ANSWERED)
         return JSONResponse({"size": size})
 
 

@@ -8,6 +8,7 @@ has to send the whole content to store it, also of one that is there: a digest a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -67,16 +68,22 @@ class Shelves:
         wrote, what is as old. Raises Refusal."""
         self.door.admit(request, Role.OPERATOR)
         removed, size, since = 0, 0, self.door.clock() - self.retention
+        failpoint("remove-artifacts", Moment.BEFORE)
         try:
             await asyncio.to_thread(self.records.sweep, since)
-            async for gone in self.store.sweep(since):
-                await self.book.ask(partial(Ledger.forget_uploads, digests=list(gone)))
+            async for gone in self.store.sweep(since, forget=self._forget):
                 removed, size = removed + len(gone), size + sum(gone.values())
         except OSError as err:
             _log.error("artifacts_not_swept", problem=err.strerror or type(err).__name__)
             raise Refusal(507, "the gateway's disk does not let go of artifacts", label="disk") from None
+        failpoint("remove-artifacts", Moment.ANSWERED)
         _log.info("artifacts_swept", removed=removed, bytes=size)
         return JSONResponse({"removed": removed, "bytes": size})
+
+    async def _forget(self, digests: Sequence[str]) -> None:
+        """Who had stored what is about to go. The other way round, a gateway that died in between would remember it for ever."""
+        await self.book.ask(partial(Ledger.forget_uploads, digests=digests))
+        failpoint("remove-artifacts", Moment.SENT)
 
     async def _store(self, request: Request, claims: Claims, digest: str) -> bool:
         upload = await self.store.receive(digest, request.stream(), announced=_announced(request))

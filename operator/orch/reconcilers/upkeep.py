@@ -1,8 +1,8 @@
 """What unfinished runs refer to is kept, however long they wait; the rest of the gateway's artifacts goes with its age.
 
-Run by `main` beside the manager, once a day. The gateway knows when an artifact was last used, and nothing of runs: so each
-round first uses all that runs still refer to, and only then has the gateway remove what nobody has used for its retention.
-A round that fails removes nothing. Standbys do the same, which does no harm.
+Run by `main` beside the manager, once a day unless it is set otherwise. The gateway knows when an artifact was last used, and
+nothing of runs: so each round first uses all that runs still refer to, and only then has the gateway remove what nobody has used for
+its retention. A round that fails removes nothing. Standbys do the same, which does no harm.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -41,6 +42,12 @@ class Times:
     first: float = 300
     period: float = 24 * 3600
     retry: float = 3600
+
+    @classmethod
+    def within(cls, period: timedelta) -> Times:
+        """A round each `period`, for which nothing waits longer: neither the first nor one that is tried again."""
+        seconds = period.total_seconds()
+        return cls(min(cls.first, seconds), seconds, min(cls.retry, seconds))
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.gateway.harness import KEY, MODEL_KEY, Faulty, Gateway
+from tests.integration.gateway.harness import KEY, MODEL_KEY, Faulty, Gateway, Program
 
+from orch.failpoints import VARIABLE
 from orch.gateway.server import running
 from orch.gateway.settings import GatewaySettings
 from orch.testservers.model import Running, serve_in_thread
@@ -53,6 +56,33 @@ async def start(settings: GatewaySettings) -> AsyncIterator[Callable[..., Any]]:
             return Gateway(url, chosen, stack)
 
         yield begin
+
+
+@pytest.fixture
+async def launch(settings: GatewaySettings) -> AsyncIterator[Callable[..., Any]]:
+    """Starts a gateway in a process of its own, which dies at `failpoint` if one is named; ends it after the test."""
+    started: list[Program] = []
+
+    async def begin(*arguments: str, inside: Sequence[str] = (), failpoint: str = "", **more: object) -> Program:
+        process = await asyncio.create_subprocess_exec(
+            *(*inside, sys.executable, "-m", "orch.gateway", *arguments),
+            env=_variables(settings, **more) | {VARIABLE: failpoint},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        started.append(Program(process))
+        return started[-1]
+
+    yield begin
+    for program in started:
+        if program.process.returncode is None:
+            program.process.kill()
+            await program.process.wait()
+
+
+def _variables(settings: GatewaySettings, **more: object) -> dict[str, str]:
+    chosen = settings.model_dump(exclude_none=True) | more
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ORCH_")}
+    return clean | {f"ORCH_GATEWAY_{name.upper()}": str(value) for name, value in chosen.items()}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,31 @@ class Gateway:
 
     def as_step(self, **claims: Any) -> dict[str, str]:
         return {"authorization": f"Bearer {a_ticket(**claims)}"}
+
+
+class Program:
+    """A gateway in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.log: list[dict[str, Any]] = []
+        self.raw = ""
+
+    async def until(self, event: str) -> dict[str, Any]:
+        """Read the log until it says so."""
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.raw += line.decode()
+            entry = json.loads(line)
+            self.log.append(entry)
+            if entry["event"] == event:
+                return entry
+        raise AssertionError(f"no {event}: {self.raw}")
+
+    async def end(self) -> int:
+        assert self.process.stderr is not None
+        self.raw += (await self.process.stderr.read()).decode()
+        return await self.process.wait()
 
 
 class Faulty:

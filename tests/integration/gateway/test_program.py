@@ -5,12 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import json
-import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -27,57 +23,6 @@ from orch.gateway.settings import GatewaySettings
 SECRET_TEXT = "what the issue says"
 _CONTENT = bytes(100_000)
 _DIGEST = f"sha256:{hashlib.sha256(_CONTENT).hexdigest()}"
-
-
-class Program:
-    """A gateway in a process of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.log: list[dict[str, Any]] = []
-        self.raw = ""
-
-    async def until(self, event: str) -> dict[str, Any]:
-        """Read the log until it says so."""
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
-            self.raw += line.decode()
-            entry = json.loads(line)
-            self.log.append(entry)
-            if entry["event"] == event:
-                return entry
-        raise AssertionError(f"no {event}: {self.raw}")
-
-    async def end(self) -> int:
-        assert self.process.stderr is not None
-        self.raw += (await self.process.stderr.read()).decode()
-        return await self.process.wait()
-
-
-def _variables(settings: GatewaySettings, **more: object) -> dict[str, str]:
-    chosen = settings.model_dump(exclude_none=True) | more
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ORCH_")}
-    return clean | {f"ORCH_GATEWAY_{name.upper()}": str(value) for name, value in chosen.items()}
-
-
-@pytest.fixture
-async def launch(settings: GatewaySettings) -> AsyncIterator[Callable[..., Any]]:
-    started: list[Program] = []
-
-    async def begin(*arguments: str, inside: Sequence[str] = (), **more: object) -> Program:
-        process = await asyncio.create_subprocess_exec(
-            *(*inside, sys.executable, "-m", "orch.gateway", *arguments),
-            env=_variables(settings, **more),
-            stderr=asyncio.subprocess.PIPE,
-        )
-        started.append(Program(process))
-        return started[-1]
-
-    yield begin
-    for program in started:
-        if program.process.returncode is None:
-            program.process.kill()
-            await program.process.wait()
 
 
 async def test_a_stop_lets_a_stream_end_and_nothing_secret_is_logged(

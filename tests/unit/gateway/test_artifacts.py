@@ -31,8 +31,12 @@ async def keep(store: ArtifactStore, data: bytes) -> None:
     await asyncio.to_thread(upload.keep)
 
 
+async def nobody_told(_: object) -> None:
+    """What is to go is of no interest."""
+
+
 async def sweep(store: ArtifactStore, clock: FakeClock) -> set[str]:
-    return {name async for gone in store.sweep(clock() - KEPT) for name in gone}
+    return {name async for gone in store.sweep(clock() - KEPT, forget=nobody_told) for name in gone}
 
 
 ACTS = st.one_of(
@@ -78,12 +82,24 @@ async def test_a_sweep_that_is_cut_short_is_ended_by_the_next(tmp_path: Path) ->
     for data in WORDS:
         await keep(store, data)
     clock.forward(KEPT + timedelta(seconds=1))
-    cut = store.sweep(clock() - KEPT)
+    cut = store.sweep(clock() - KEPT, forget=nobody_told)
     first = await anext(cut)
     await cut.aclose()
     again = ArtifactStore(tmp_path, limit=1000, clock=clock)
     assert first.keys() | await sweep(again, clock) == {digest(data) for data in WORDS}
     assert all(again.find(digest(data)) is None for data in WORDS)
+
+
+async def test_two_sweeps_at_once_do_not_mind_each_other(tmp_path: Path) -> None:
+    clock = FakeClock()
+    store = ArtifactStore(tmp_path, limit=1000, clock=clock)
+    many = [b"%d" % number for number in range(200)]
+    for data in many:
+        await keep(store, data)
+    clock.forward(KEPT + timedelta(seconds=1))
+    by_one, by_other = await asyncio.gather(sweep(store, clock), sweep(store, clock))
+    assert by_one | by_other == set(map(digest, many))
+    assert by_one.isdisjoint(by_other)
 
 
 async def test_what_is_used_while_a_sweep_is_under_way_stays_whole(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,3 +38,15 @@ async def test_a_round_that_fails_is_followed_by_another(fault: OrchError | KeyE
     await asyncio.wait_for(upkeep.over.wait(), 20)
     task.cancel()
     assert upkeep.rounds == ["tried", "tried"]
+
+
+@pytest.mark.parametrize(
+    ("period", "times"),
+    [
+        pytest.param(timedelta(days=1), Times(300, 86_400, 3_600), id="the default"),
+        pytest.param(timedelta(minutes=10), Times(300, 600, 600), id="tried again no later than there is a round"),
+        pytest.param(timedelta(seconds=2), Times(2, 2, 2), id="nor is the first one"),
+    ],
+)
+def test_nothing_waits_longer_than_a_period(period: timedelta, times: Times) -> None:
+    assert Times.within(period) == times
