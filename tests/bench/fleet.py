@@ -58,6 +58,7 @@ def a_repo(number: int, *, gates: str = "Never", active: int = 20, interval: str
             "mode": "Autonomous",
             "concurrency": {"maxActiveRuns": active, "maxOpenPullRequests": 100, "maxRunsPerDay": 1000},
             "approvals": {"gates": [{"gate": "Plan", "when": gates}]},
+            "pipeline": {"timeouts": {"checks": "24h"}},
         },
         "status": {
             "observedGeneration": 1,
@@ -105,7 +106,7 @@ def finished(number: int, *, repos: int) -> Document:
 
 
 def waits_for_checks(number: int, *, repos: int) -> Document:
-    """A run whose pull request is open since some hours and whose checks still run."""
+    """A run whose pull request is open since two hours and whose checks still run, as they may for a day."""
     run = a_run(number, repos=repos)
     status = _worked(run, number, repos)
     status["conditions"].append(_condition("Waiting", "AwaitingChecks", "1 of 2 checks still run: tests"))

@@ -22,7 +22,6 @@ GRACE: Final = timedelta(minutes=2)
 """Checks may need this long to appear after a push."""
 SOONEST: Final = timedelta(seconds=2)
 LATEST: Final = timedelta(minutes=5)
-_FOR_A_PERSON: Final = timedelta(minutes=1)
 
 _REASONS: Final = {
     ChecksResult.FAILED: IssueRunReason.CHECKS_FAILED,
@@ -56,10 +55,10 @@ async def checks(ctx: RunContext) -> Outcome:
     if verdict.result is ChecksResult.FAILED:
         return await _fix(ctx, verdict)
     if verdict.result is ChecksResult.NONE:
-        return Waiting(WaitingReason.AWAITING_HUMAN, verdict.message, _FOR_A_PERSON)
+        return Waiting(WaitingReason.AWAITING_HUMAN, verdict.message, pace(ctx))
     if waited > ctx.repo.spec.pipeline.timeouts.checks:
         text = f"the checks take longer than pipeline.timeouts.checks: {verdict.message}"
-        return Waiting(WaitingReason.AWAITING_HUMAN, text, _FOR_A_PERSON)
+        return Waiting(WaitingReason.AWAITING_HUMAN, text, pace(ctx))
     return Waiting(WaitingReason.AWAITING_CHECKS, verdict.message, pace(ctx))
 
 
