@@ -77,7 +77,7 @@ NOTES = {
     "scale": "the operator's start before so many IssueRuns of 6 kB status, of which 200 are active (they wait for checks), over 100 "
     "repositories. Seconds count from the start of the process, memory is its peak. GitHub, git and steps answer at once",
     "waiting": "1,000 runs that wait, over 100 repositories: half for checks that run for two hours already (a run is looked at after a "
-    "tenth of its wait, at most five minutes later), half for people, who have been asked and do not answer (an answer wakes the run)",
+    "tenth of its wait, at most five minutes later), half for people, who have been asked and do not answer (a look in five minutes)",
     "burst": "200 runs created at once over 20 repositories; GitHub, git and steps answer at once, the control loop is the real one",
     "labelled": "200 labelled issues of one repository with maxActiveRuns 20 and one issue of another; steps take 2 s",
     "admission": "what the admission policies add to a write: the same request in a namespace that they select and in one that they do "

@@ -1,8 +1,7 @@
 """What runs cost that only wait: 1,000 of them, one half for checks, the other for people. And what an idle operator asks for.
 
 The checks run for two hours already, so each of these runs is looked at once in five minutes; one whose checks began just now is
-looked at more often. People are asked when the operator has started; their runs are looked at when an answer is counted, and none
-comes.
+looked at more often. People are asked when the operator has started and do not answer; their runs are looked at as often.
 """
 
 from __future__ import annotations

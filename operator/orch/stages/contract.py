@@ -34,7 +34,7 @@ class Waiting:
     reason: WaitingReason | None
     message: str
     retry_after: timedelta | None = None
-    """Look again after this long; None: an event will wake the run (and the resync, in any case)."""
+    """Look again after this long; None: an event will wake the run, and nothing else does."""
 
 
 Outcome = Done | Again | Waiting

@@ -61,6 +61,8 @@ _MOST_QUESTIONS: Final = 5
 _MOST_FINDINGS: Final = 20
 _OF_A_CHANGE: Final = (Gate.PUBLISH, Gate.MERGE)
 _SOON: Final = timedelta(seconds=1)
+_LOOK_AGAIN: Final = timedelta(minutes=5)
+"""While people are asked. An answer wakes the run; that its issue was closed or its pull request merged by hand does not."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _answer(ctx: RunContext, approval: Approval) -> Outcome:
         message = f"Approval {name} has expired and onExpiry is Hold: {again}, or cancel the run"
     if outcome is ApprovalOutcome.SUPERSEDED:  # its name is its content's: it cannot be asked a second time beside it
         message = f"Approval {name} was superseded, and its content is back: {again}"
-    return Waiting(WaitingReason.AWAITING_APPROVAL, message)
+    return Waiting(WaitingReason.AWAITING_APPROVAL, message, _LOOK_AGAIN)
 
 
 def _why(approval: Approval) -> str:

@@ -104,6 +104,13 @@ async def test_while_people_are_asked_every_other_gate_is_told_and_nothing_is_do
     assert world.acts.made == acts
 
 
+async def test_while_people_are_asked_the_world_is_looked_at_once_in_five_minutes() -> None:
+    world = await waiting_at_merge()
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert outcome.retry_after == timedelta(minutes=5)
+
+
 async def test_a_merge_of_the_base_branch_stays_approved() -> None:
     world = await waiting_at_merge()
     world.decide(APPROVED)
