@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import structlog
 from pydantic import ValidationError
@@ -191,7 +192,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
             repo_source,
             wakes={run_source: repo_of_run, repo_source: lambda change: rivals(repo_source.cache, change)},
             workers=settings.workers,
-            only_changes=True,
+            own=attrgetter("asked"),
             gather=_GATHER,
         ),
         Controller(
@@ -203,13 +204,13 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
                 repo_source: lambda change: runs_of_repo(index, change),
             },
             workers=settings.workers,
-            only_changes=True,
+            own=attrgetter("asked"),
         ),
         Controller(
             ApprovalReconciler(approvals=approvals, runs=runs, counting=counting, clock=_clock),
             approval_source,
             wakes={run_source: lambda change: questions_of_run(approval_source.cache, change)},
-            only_changes=True,
+            own=attrgetter("asked", "outcome"),
         ),
     ]
     manager = Manager(

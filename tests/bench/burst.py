@@ -34,6 +34,7 @@ def created(runs: int = 200, repos: int = 20) -> Iterator[Figure]:
             yield Figure("burst-cpu-per-run", round(1000 * (operator.cpu() - cpu) / runs, 1), "ms")
             time.sleep(2)
             operator.look()
+            yield Figure("burst-looks-per-run", round(operator.count("reconciled") / runs, 2), "looks")
             yield from _writes(operator, runs)
 
 

@@ -44,5 +44,8 @@ def questions_of_run(approvals: Cache[ApprovalProjection], change: Change[RunPro
 
 
 def runs_of_repo(index: RunIndex, change: Change[RepoProjection]) -> list[Key]:
-    """A changed policy, a suspension, a credential that works again: every run looks again."""
+    """A changed policy, a suspension, a credential that works again: every run looks again. Not when the repository has only
+    counted them, which it does each time that one goes on."""
+    if change.old == change.new:
+        return []
     return [Key(run.namespace, run.name) for run in index.named(change.key.namespace, change.key.name)]

@@ -42,8 +42,8 @@ class Controller:
         source: the kind that it reconciles; each change wakes its own key.
         wakes: other kinds whose changes wake it, e.g. Approval → the IssueRun it is about.
         workers: reconciles at once.
-        only_changes: wake the own key only when the projection changed. For a reconciler that writes its own status: its
-            writes come back as events, and what it waits for is in the projection or in its `requeue_after`.
+        own: what of the projection wakes the own key when it changes; None: every event does. For a reconciler that writes
+            its own status: its writes come back as events and tell it nothing, and a look for each is as dear as the first.
         gather: seconds that a wake by another object waits for more of them, so that a hundred cost one reconcile.
         group: key → who takes turns (a repository, a tenant).
         backoff: after a reconcile that raised.
@@ -54,7 +54,7 @@ class Controller:
     source: Source[Any]
     wakes: Mapping[Source[Any], Wake] = field(default_factory=dict)
     workers: int = 4
-    only_changes: bool = False
+    own: Callable[[Any], object] | None = None
     gather: float = 0.0
     group: Callable[[Key], str] = by_namespace
     backoff: Backoff[Key] = field(default_factory=Backoff)
@@ -72,9 +72,15 @@ class Controller:
                 due = dict.fromkeys(wake(change), self.gather)
             except Exception:
                 log.exception("wake.failed", controller=self.name, key=str(change.key))
-        if source is self.source and not (self.only_changes and change.old == change.new):
+        if source is self.source and self._is_news(change):
             due[change.key] = 0.0
         return due
+
+    def _is_news(self, change: Change[Any]) -> bool:
+        """Whether an event of the own kind tells the reconciler what it has not done itself."""
+        if self.own is None or change.old is None or change.new is None:
+            return True
+        return self.own(change.old) != self.own(change.new)
 
 
 class Workers:

@@ -36,6 +36,7 @@ def test_runs_that_wait_write_nothing_and_an_idle_operator_renews_its_lease_only
 def test_runs_that_are_created_at_once_all_start() -> None:
     values = found(burst.created(runs=10, repos=2))
     assert 0 < values["burst-status-writes-per-run"] <= 40
+    assert values["burst-looks-per-run"] < 2, "its own writes wake no run"
 
 
 def test_issues_that_are_labelled_at_once_keep_to_the_cap() -> None:

@@ -4,9 +4,18 @@ from typing import Any
 
 import pytest
 
-from orch.reconcilers.projections import ApprovalProjection, project_approval
-from orch.reconcilers.wakes import run_of_approval
-from orch.runtime.cache import Change
+from orch.reconcilers.index import BY_REPO, RunIndex
+from orch.reconcilers.projections import (
+    ApprovalProjection,
+    RepoProjection,
+    RunProjection,
+    by_repo,
+    project_approval,
+    project_repo,
+    project_run,
+)
+from orch.reconcilers.wakes import run_of_approval, runs_of_repo
+from orch.runtime.cache import Cache, Change, Entry
 from orch.runtime.reconcile import Key
 
 _KEY = Key("team-a", "web-7-1-merge-1f2e3d4c5b")
@@ -41,3 +50,31 @@ def test_a_run_is_woken_by_a_question_that_is_new_or_gone() -> None:
     approval = _approval(_ASKED)
     assert run_of_approval(Change(_KEY, None, approval)) == [_RUN]
     assert run_of_approval(Change(_KEY, approval, None)) == [_RUN]
+
+
+def _repo(*, active: int = 0, ready: str = "True", generation: int = 1) -> RepoProjection:
+    return project_repo(
+        {
+            "metadata": {"name": "web", "namespace": "team-a", "generation": generation},
+            "spec": {"repository": "acme/web"},
+            "status": {"runs": {"active": active}, "conditions": [{"type": "Ready", "status": ready}]},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("repo", "woken"),
+    [
+        pytest.param(_repo(active=1), [], id="it has counted its runs"),
+        pytest.param(_repo(ready="False"), [_RUN], id="its credential is refused"),
+        pytest.param(_repo(generation=2), [_RUN], id="its policy has changed"),
+        pytest.param(None, [_RUN], id="it is gone"),
+    ],
+)
+def test_runs_are_woken_by_what_their_repository_asks_of_them(repo: RepoProjection | None, woken: list[Key]) -> None:
+    runs: Cache[RunProjection] = Cache({BY_REPO: by_repo})
+    meta = {"name": _RUN.name, "namespace": _RUN.namespace}
+    run = project_run({"metadata": meta, "spec": {"repositoryRef": {"name": "web"}}})
+    runs.put(Entry(_RUN, "uid", 1, {}, run))
+    change = Change(Key("team-a", "web"), _repo(), repo)
+    assert runs_of_repo(RunIndex(runs), change) == woken

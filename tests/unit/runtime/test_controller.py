@@ -125,6 +125,23 @@ def test_news_of_others_are_gathered_and_own_news_is_not_kept_waiting() -> None:
     assert controller.concerned(source, Change(KEY, None, "x")) == {KEY: 0.0, other: 2.0}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "looks"),
+    [
+        pytest.param(None, "asks waits", True, id="it is new"),
+        pytest.param("asks waits", None, True, id="it is gone"),
+        pytest.param("asks waits", "asks-more waits", True, id="people ask for something"),
+        pytest.param("asks waits", "asks works", False, id="what the reconciler has written itself"),
+    ],
+)
+def test_a_reconciler_is_not_woken_by_what_it_writes(old: str | None, new: str | None, looks: bool) -> None:
+    source: Source[str] = Source(Resource("g", "v1", "things", "Thing"), lambda document: "")
+    controller = Controller(Failing(nothing), source, own=lambda value: value.split()[0])
+    assert controller.concerned(source, Change(KEY, old, new)) == ({KEY: 0.0} if looks else {})
+    careless = Controller(Failing(nothing), source)
+    assert careless.concerned(source, Change(KEY, old, new)) == {KEY: 0.0}
+
+
 async def test_a_worker_that_is_cancelled_ends() -> None:
     entered = asyncio.Event()
 
