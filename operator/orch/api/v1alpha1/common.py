@@ -53,7 +53,8 @@ class Model(BaseModel):
     def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what means the same when absent; `anyOf: []` stays, as its default is not empty."""
         wire: dict[str, Any] = handler(self)
-        return {key: value for key, value in wire.items() if value not in ([], {}) or key not in _droppable(type(self))}
+        droppable = _droppable(type(self))
+        return {key: value for key, value in wire.items() if value or key not in droppable or value not in ([], {})}
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Itself: nobody changes it. pydantic copies each default, and a spec is mostly defaults."""
@@ -85,7 +86,23 @@ class StatusModel(Model):
     model_config = ConfigDict(frozen=False, validate_assignment=True)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return BaseModel.__deepcopy__(self, memo)
+        """Made of what is in a status and no more: `copy.deepcopy` asks of each text whether it can be changed, and each look at
+        a run begins with a copy."""
+        copied = self.model_copy()
+        for name, value in self.__dict__.items():
+            copied.__dict__[name] = _copied(value)
+        return copied
+
+
+def _copied(value: Any) -> Any:
+    """Models, lists and dictionaries anew; whatever else a field holds cannot be changed."""
+    if isinstance(value, StatusModel):
+        return value.__deepcopy__()
+    if isinstance(value, list):
+        return [_copied(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: _copied(entry) for key, entry in value.items()}
+    return value
 
 
 class OwnerReference(StatusModel):
