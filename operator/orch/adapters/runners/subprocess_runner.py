@@ -8,6 +8,7 @@ comes back finds its steps. Without bubblewrap every start is refused, unless `i
 from __future__ import annotations
 
 import asyncio
+import compileall
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +41,8 @@ _ADVICE: Final = (
     "install bubblewrap 0.8 or newer and allow unprivileged user namespaces, "
     "or set ORCH_INSECURE=true if all code that will run is trusted"
 )
-_WARM: Final = "import orch.agent.main, orch.agent.toolserver, orch.agent.detect, orch.agent.junit, junitparser"
+_INSIDE: Final = ("orch.agent", "junitparser")
+"""Packages that run in sandboxes only."""
 
 
 class SubprocessRunner:
@@ -179,11 +182,12 @@ def _try(isolating: list[str], inside: Sandbox, command: list[str]) -> str:
 
 
 def _compile() -> None:
-    """Have Python keep what steps import in compiled form, where it is not yet: sandboxes may not, and would compile it at
-    every start."""
-    python = Python.current()
-    env = {"PATH": os.defpath, **python.environment()}
-    subprocess.run([python.executable, "-S", "-P", "-c", _WARM], env=env, capture_output=True, check=False)
+    """Have Python keep what steps import, and the operator does not, in compiled form, where it is not yet: sandboxes may not,
+    and would compile it at every start. A folder that nobody may write to stays as it is."""
+    for package in _INSIDE:
+        spec = find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            compileall.compile_dir(folder, quiet=2)
 
 
 def _check_gateway_folder(gateway_socket: Path) -> None:
