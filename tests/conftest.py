@@ -1,6 +1,7 @@
 """What all tests share: imports from the repository's root, a clean environment, the fast tests first."""
 
 import functools
+import gc
 import os
 import re
 import sys
@@ -19,6 +20,7 @@ sys.path.insert(0, str(ROOT))  # `hack` and `tests` are not installed
 for _name in ("GITHUB_TOKEN", "GH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "KUBECONFIG"):
     os.environ.pop(_name, None)
 os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "*", "no_proxy": "*"}
+os.environ["GOGC"] = "off"  # of kubectl, which is over before its garbage matters
 
 # Every HTTP client reads the machine's certificates when it is made, be it for a stand-in on loopback: once will do.
 httpcore2.default_ssl_context = functools.cache(httpcore2.default_ssl_context)
@@ -58,6 +60,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Unit tests first: they say soonest what is wrong. Chaos before the ends, for it takes longest: no worker waits for it alone."""
     items.sort(key=_rank)
+    gc.freeze()  # thousands of tests: no collection needs to look at them all again
 
 
 def _rank(item: pytest.Item) -> int:

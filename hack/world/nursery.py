@@ -7,6 +7,7 @@ of JSON each; `World` gives the orders.
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import json
@@ -97,12 +98,22 @@ def main() -> None:
     programs = importlib.import_module("orch.programs").PROGRAMS
     for name in _PROGRAMS:
         importlib.import_module(programs[name][0])
+    _reckon()
     gc.freeze()  # what is read stays shared: no child's collector touches it
     for line in sys.stdin:
         order = json.loads(line)
         answer = _ended(order["ended"]) if "ended" in order else _fork(**order)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _reckon() -> None:
+    """What each program would find out anew, though it is the same for all: the schemas' hashes, and whom the machine trusts."""
+    importlib.import_module("orch.api.crd").schema_hashes()
+    http = importlib.import_module("httpcore2")
+    http.default_ssl_context = functools.cache(http.default_ssl_context)
+    for trusts_environment in (True, False):
+        http.default_ssl_context(_trust_env=trusts_environment)
 
 
 def _ended(pid: int) -> int | None:

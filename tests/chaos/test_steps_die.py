@@ -14,7 +14,7 @@ from tests.e2e.lots import Lot, make, read_script, script
 from orch.adapters.runners.processes import Process
 
 _STAGES = ("Analyse", "Plan", "Implement")
-_HELD = 15
+_HELD = 40
 """Seconds that the model takes for the answer during which the step dies. The step that takes its place is quick, so the run
 would be over before the call is."""
 
