@@ -20,8 +20,9 @@ _PEOPLE: Final = 500_000
 """Issues from here on belong to runs that wait for people."""
 
 
-def measure(runs: int = 1_000, repos: int = 50, seconds: float = 150) -> Iterator[Figure]:
-    """Let all of them settle, then look on for `seconds`. `repos`: ask about plans, as many again do not."""
+def measure(runs: int = 1_000, repos: int = 50, seconds: float = 300) -> Iterator[Figure]:
+    """Let all of them settle, then look on for `seconds`: in five minutes each is looked at once, so a shorter time may hold all of
+    the looks or none. `repos`: ask about plans, as many again do not."""
     with bed() as place:
         checks = range(0, runs // 2 * 2, 2)
         people = range(_PEOPLE + 1, _PEOPLE + 1 + runs // 2 * 2, 2)

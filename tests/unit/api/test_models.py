@@ -181,7 +181,11 @@ def test_a_status_is_changed_in_place_and_checked() -> None:
 
 def test_a_deep_copy_is_independent() -> None:
     run = IssueRun.model_validate(a_document())
+    run.status.steps = [Step(name="web-7-1-plan-1", state=StepState.INTENDED, stage=RunStage.PLAN, attempt=1)]
     copy = run.deep_copy()
+    assert copy == run
+    run.status.steps[0].state = StepState.LOST
+    assert copy.status.steps[0].state is StepState.INTENDED
     run.status.attempts.implement = 1
     run.status.rollback_point_ref = LocalRef(name="web-4")
     assert copy.status.attempts.implement == 0
