@@ -116,14 +116,17 @@ async def run(settings: Settings, connect_world: Connect | None = None) -> None:
         )
         adapters = (connect_world or real_world)(settings, lambda: _check_lease(lease))
         manager, steps = build(settings, kube.fenced(lambda: lease.remaining() > 0), lease, adapters)
-        async with asyncio.TaskGroup() as group:
-            upkeep = Upkeep(kube, adapters.artifacts, settings.namespaces, UpkeepTimes.within(settings.upkeep))
-            beside = [group.create_task(task) for task in (steps.run(), _prepare(adapters.runner), upkeep.run())]
-            if settings.ready_file is not None:
-                beside.append(group.create_task(_tell_address(manager, settings)))
-            await manager.run(stop)
-            for task in beside:
-                task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                upkeep = Upkeep(kube, adapters.artifacts, settings.namespaces, UpkeepTimes.within(settings.upkeep))
+                beside = [group.create_task(task) for task in (steps.run(), _prepare(adapters.runner), upkeep.run())]
+                if settings.ready_file is not None:
+                    beside.append(group.create_task(_tell_address(manager, settings)))
+                await manager.run(stop)
+                for task in beside:
+                    task.cancel()
+        finally:
+            await adapters.git.close()
 
 
 async def _prepare(runner: WorkRunner) -> None:

@@ -40,6 +40,9 @@ class FakeGit:
         self.imported: list[str] = []
         self.bundled: list[tuple[str, ...]] = []
 
+    async def close(self) -> None:
+        """There is no process."""
+
     async def fetch(self, remote: Remote, branch: str) -> str:
         return there(self.branches.get(branch), f"branch {branch}")
 

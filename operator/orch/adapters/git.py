@@ -1,4 +1,4 @@
-"""The Git port: starts a mirror child per act, gives it the request and the credential, and waits for its answer.
+"""The Git port: gives a mirror child the request and the credential, and waits for its answer.
 
 Called by the stages through `orch.ports.Git`; `main` makes one for the process. git itself never runs in the operator:
 `orch.mirror` runs it in children, which end when this process does.
@@ -6,22 +6,17 @@ Called by the stages through `orch.ports.Git`; `main` makes one for the process.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from orch.adapters.children import Children
 from orch.api.facts import FactKind, SourceFact
-from orch.errors import Ambiguous, OrchError, Transient
+from orch.errors import OrchError
 from orch.failpoints import Moment, failpoint
 from orch.mirror.bundles import MAX_BYTES, MAX_OBJECTS
-from orch.mirror.environment import inherited
 from orch.mirror.protocol import Request, decode_answer
 from orch.policy.text import one_line, visible
 from orch.ports import Author, FileChange, MergedFacts, Remote, TreeDiff
@@ -45,12 +40,16 @@ DEADLINES: Final[Mapping[str, float]] = {
 
 
 class MirrorGit:
-    """`orch.ports.Git` over mirrors in `data_dir`. At most `concurrency` children run at once; the others queue."""
+    """`orch.ports.Git` over mirrors in `data_dir`. At most `concurrency` children are at work at once; other acts queue."""
 
     def __init__(self, data_dir: Path, concurrency: int = 4, *, deadlines: Mapping[str, float] = DEADLINES) -> None:
         self._data = data_dir.absolute()
-        self._slots = asyncio.Semaphore(concurrency)
+        self._children = Children(concurrency)
         self._deadlines = deadlines
+
+    async def close(self) -> None:
+        """See `Git.close`."""
+        await self._children.close()
 
     async def fetch(self, remote: Remote, branch: str) -> str:
         """See `Git.fetch`."""
@@ -135,8 +134,7 @@ class MirrorGit:
     async def _ask(self, verb: str, remote: Remote, **args: Any) -> Any:
         token = remote.credential.reveal() if remote.credential else None
         request = Request(verb=verb, data=self._data, key=remote.key, url=remote.url, token=token, args=args)
-        async with self._slots:
-            answer = await _run_child(request, self._deadlines[verb])
+        answer = await self._children.ask(request, self._deadlines[verb], sent=lambda: _sent(verb))
         try:
             return decode_answer(answer)
         except OrchError as err:
@@ -148,47 +146,6 @@ def _fact(found: Mapping[str, Any]) -> SourceFact:
     return SourceFact(**{**found, "kind": FactKind(found["kind"])})
 
 
-async def _run_child(request: Request, seconds: float) -> bytes:
-    """One child, from start to answer. Killed with all its gits after `seconds`, and when this task is cancelled."""
-    request.data.mkdir(parents=True, exist_ok=True)
-    command = (sys.executable, "-I", "-m", "orch.mirror")
-    pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(
-        *command, stdin=pipe, stdout=pipe, stderr=pipe, env=inherited(), start_new_session=True
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            answer, complaint = await _exchange(child, request)
-    except TimeoutError:
-        text = f"git {request.verb} took longer than {seconds:g} s and was ended"
-        raise (Ambiguous if request.verb == "push" else Transient)("GitTimeout", text) from None
-    finally:
-        if child.returncode != 0:  # still running, or dead and its gits perhaps not
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await asyncio.shield(child.wait())
-    if not answer:
-        _explain_silence(request, complaint)
-    return answer
-
-
-async def _exchange(child: asyncio.subprocess.Process, request: Request) -> tuple[bytes, bytes]:
-    """Write the request and read all that the child says. Its input stays open: the end of it tells it to die."""
-    if child.stdin is None or child.stdout is None or child.stderr is None:
-        raise RuntimeError("the child was started without pipes")
-    with suppress(BrokenPipeError, ConnectionResetError):
-        child.stdin.write(request.encode())
-        await child.stdin.drain()
-    if request.verb == "push":
+def _sent(verb: str) -> None:
+    if verb == "push":
         failpoint("push", Moment.SENT)
-    answer, complaint = await asyncio.gather(child.stdout.read(), child.stderr.read())
-    await child.wait()
-    return answer, complaint
-
-
-def _explain_silence(request: Request, complaint: bytes) -> None:
-    """A child that died without an answer: killed for memory, or a bug of ours. Its text may hold anything."""
-    last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-    words = last.replace(request.token, "«removed»") if request.token else last
-    text = f"the mirror's child for {request.verb} died without an answer: {one_line(words, limit=300)}"
-    raise (Ambiguous if request.verb == "push" else Transient)("MirrorChildDied", text)

@@ -1,7 +1,5 @@
-"""The program of a mirror child: `python -I -m orch.mirror`. Started by `orch.adapters.git`, never by a person."""
-
-import sys
+"""The program of a mirror child: `python -I -m orch.mirror`. Started by `orch.adapters.children`, never by a person."""
 
 from orch.mirror.child import main
 
-sys.exit(main())
+main()

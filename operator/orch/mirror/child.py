@@ -1,7 +1,7 @@
-"""A mirror child from its first breath to its answer: read the request, do it under the mirror's lock, answer, end.
+"""A mirror child: reads a request, does it under the mirror's lock, answers, and waits for the next one.
 
-Run by `python -I -m orch.mirror`. It ends at once, with all its gits, when the parent does: an act whose operator is
-gone must not land later.
+Run by `python -I -m orch.mirror`. It ends at once, with all its gits, when its input does, and so when the parent does: an
+act whose operator is gone must not land later.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from queue import SimpleQueue
+from typing import Any, Final, NoReturn
 
 from orch.errors import OrchError, Terminal, Transient
 from orch.mirror import bundles, commits, merges, remotes, trees
@@ -39,20 +40,24 @@ SHARED: Final[dict[str, Verb]] = {
 }
 
 
-def main() -> int:
-    """Answer the one request on standard input. Exit code 0 whenever there is an answer, an error too."""
-    request = Request.decode(_read_line())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def main() -> NoReturn:
+    """Answer requests, one after the other, until the input ends."""
+    requests: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    while True:
+        answer = _answer(Request.decode(requests.get()))
+        sys.stdout.buffer.write(b"%d\n%s" % (len(answer), answer))
+        sys.stdout.buffer.flush()
+
+
+def _answer(request: Request) -> bytes:
     try:
-        answer = encode_answer(answered(request))
+        return encode_answer(answered(request))
     except OrchError as err:
-        answer = encode_error(err, secret=request.token)
+        return encode_error(err, secret=request.token)
     except OSError as err:
         trouble = Transient("MirrorUnusable", f"the mirror cannot be used: {err.strerror or type(err).__name__}")
-        answer = encode_error(trouble, secret=request.token)
-    sys.stdout.buffer.write(answer)
-    sys.stdout.buffer.flush()
-    return 0
+        return encode_error(trouble, secret=request.token)
 
 
 def answered(request: Request) -> Any:
@@ -81,19 +86,11 @@ def _unexplained(err: GitFailed) -> Transient:
     return Transient("GitFailed", f"git {err.command} failed: {last_line(err.stderr)}")
 
 
-def _read_line() -> bytes:
-    """Up to the newline, unbuffered: the rest of the pipe belongs to the watcher."""
-    parts: list[bytes] = []
-    while not parts or not parts[-1].endswith(b"\n"):
-        part = os.read(0, 1 << 16)
-        if not part:
-            raise SystemExit("orch.mirror answers requests of the operator; start it by `orch operator`")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _end_with_parent() -> None:
-    """Standard input ends when the parent closes it or dies."""
-    while os.read(0, 1 << 16):
-        pass
+def _listen(requests: SimpleQueue[bytes]) -> None:
+    """Take requests, a line each, until the parent closes our input or dies. Then nothing of ours goes on."""
+    begun = b""
+    while part := os.read(0, 1 << 16):
+        *lines, begun = (begun + part).split(b"\n")
+        for line in lines:
+            requests.put(line)
     os.killpg(0, signal.SIGKILL) if os.getpgid(0) == os.getpid() else os._exit(1)

@@ -1,14 +1,13 @@
-"""What goes over a mirror child's pipes: one JSON line in, one JSON document out.
+"""What goes over a mirror child's pipes: a JSON line in, a JSON document after its length out, and so on.
 
-Called by the child and by `orch.adapters.git`. Plain standard library (no pydantic), because a child is started for
-every act and its imports are most of its life. Both ends are our own code of one version; hostile is only what git
-reads, and that travels inside strings.
+Called by the child and by `orch.adapters`. Plain standard library (no pydantic), because acts wait for a child's start.
+Both ends are our own code of one version; hostile is only what git reads, and that travels inside strings.
 
     request   {"verb", "data", "key", "url", "token"?, "args": {…}}
-    answer    {"ok": …} or {"error": {"class", "reason", "message"}}
+    answer    bytes in decimal, newline, {"ok": …} or {"error": {"class", "reason", "message"}}
 
-The request comes on standard input, so the token is in no argument and no environment. The pipe stays open until the
-parent has the answer: its end tells the child that the parent is gone.
+The request comes on standard input, so the token is in no argument and no environment. The end of the input tells the child
+that the parent is gone.
 """
 
 from __future__ import annotations

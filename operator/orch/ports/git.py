@@ -65,7 +65,11 @@ class MergedFacts:
 
 
 class Git(Protocol):
-    """Our bare mirrors. Each act runs git in a child process of its own, without system, user or repository hooks."""
+    """Our bare mirrors. Each act runs git in a child process, without system, user or repository hooks."""
+
+    async def close(self) -> None:
+        """Let go of processes that wait for another act."""
+        ...
 
     async def fetch(self, remote: Remote, branch: str) -> str:
         """Bring the branch into the mirror; return its head sha. Raises NotFound (no such branch, or empty)."""

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -222,5 +222,7 @@ def remote(server: Server) -> Remote:
 
 
 @pytest.fixture
-def git(tmp_path: Path) -> MirrorGit:
-    return MirrorGit(tmp_path / "data")
+async def git(tmp_path: Path) -> AsyncIterator[MirrorGit]:
+    opened = MirrorGit(tmp_path / "data")
+    yield opened
+    await opened.close()
