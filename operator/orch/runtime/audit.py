@@ -42,7 +42,7 @@ _QUIET: Final = {
     "httpx2": logging.WARNING,
     "asyncio": logging.WARNING,
 }
-_SAID_BY_US: Final = "OS signals are ignored"
+_SIGNALS_ARE_OURS: Final = "OS signals are ignored"
 
 
 def setup_logging(level: str = "info", fmt: str = "json", *, stream: TextIO | None = None) -> None:
@@ -80,7 +80,8 @@ def setup_logging(level: str = "info", fmt: str = "json", *, stream: TextIO | No
     root.setLevel(number)
     for library, quiet in _QUIET.items():
         logging.getLogger(library).setLevel(max(number, quiet))
-    logging.getLogger("kopf._core.reactor.running").addFilter(lambda entry: _SAID_BY_US not in entry.getMessage())
+    for part in ("running", "orchestration"):
+        logging.getLogger(f"kopf._core.reactor.{part}").addFilter(_is_kopfs_to_say)
 
 
 def record(event: str, **facts: object) -> None:
@@ -108,6 +109,13 @@ def redact(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[s
     if entry.get("audit") is True:
         entry["level"] = "audit"
     return entry
+
+
+def _is_kopfs_to_say(entry: logging.LogRecord) -> bool:
+    """False for what we know, and for a watch that the API server refuses: `watch.ended` says it in a line, without the
+    tracebacks of all the tasks that it passed through."""
+    refused = entry.exc_info is not None and isinstance(getattr(entry.exc_info[1], "status", None), int)
+    return not refused and _SIGNALS_ARE_OURS not in entry.getMessage()
 
 
 def _clean(value: Any) -> Any:

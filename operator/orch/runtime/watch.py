@@ -46,6 +46,8 @@ class WatchTimes:
     """Length of one watch request; None leaves it to the server (5 to 10 minutes)."""
     stop: float = 1.5
     """How long the thread may take to end."""
+    retries: tuple[float, ...] = (1, 2, 4)
+    """Between kopf's tries of a request that is refused; after the last one it ends, and is started again by us."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class Watch:
         settings.watching.chunk_size = PAGE
         settings.persistence.diffbase_storage = _NoDiffs()
         settings.networking.request_timeout = 30
-        settings.networking.error_backoffs = (1, 2, 4)
+        settings.networking.error_backoffs = self._times.retries
         settings.queueing.idle_timeout = 1
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry, id="login")(self._login)
@@ -207,6 +209,11 @@ def _resolve(future: asyncio.Future[str], why: str) -> None:
         future.set_result(why)
 
 
+def _why(error: Exception) -> str:
+    """A line for people. kopf's own errors hold the server's `Status` object too, which says the same at length."""
+    return f"{type(error).__name__}: {getattr(error, 'message', None) or error}"[:500]
+
+
 class _Life:
     """One thread with one kopf in it."""
 
@@ -231,7 +238,7 @@ class _Life:
         try:
             asyncio.run(self._run())
         except Exception as error:
-            self._ended(f"{type(error).__name__}: {error}"[:500])
+            self._ended(_why(error))
         else:
             self._ended("stopped")
 

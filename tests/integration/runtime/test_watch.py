@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import structlog
 import yaml
 from tests.cluster import Cluster, Kubectl
 from tests.integration.kube.widgets import Widget
@@ -26,6 +30,7 @@ from tests.integration.runtime.proxy import Proxy
 from orch.kube.client import Kube, connect
 from orch.kube.lease import Lease, LeaseTimes
 from orch.kube.store import Store
+from orch.runtime.audit import setup_logging
 from orch.runtime.manager import Times
 from orch.runtime.reconcile import Key
 from orch.runtime.source import Source
@@ -159,30 +164,65 @@ async def test_what_a_handler_could_not_read_is_found_by_the_resync(kube: Kube, 
         assert source.cache.find(Key(namespace, "flaky")) == "flaky"
 
 
-async def test_a_watch_that_is_forbidden_begins_when_it_is_allowed(
-    control_plane: Cluster, kubectl: Kubectl, widget_kind: None, store: Widgets, namespace: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What a program of ours would write to its log."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    setup_logging(stream=stream)
+    yield stream
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def stranger(
+    control_plane: Cluster, kubectl: Kubectl, widget_kind: None, namespace: str, tmp_path: Path
+) -> AsyncIterator[Kube]:
+    """The client of a service account, `watcher`, that may do nothing yet."""
     kubectl("create", "serviceaccount", "watcher", "-n", namespace)
     token = kubectl("create", "token", "watcher", "-n", namespace).stdout.strip()
     config = yaml.safe_load(control_plane.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": token}
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
+    async with await connect(path) as kube:
+        yield kube
+
+
+def let_watch(kubectl: Kubectl, namespace: str) -> None:
+    """Grant the stranger what a watch needs."""
+    kubectl("create", "role", "watch", "--verb=get,list,watch", f"--resource={WIDGETS.name}", "-n", namespace)
+    account = f"--serviceaccount={namespace}:watcher"
+    kubectl("create", "rolebinding", "watch", "--role=watch", account, "-n", namespace)
+
+
+async def test_a_watch_that_is_forbidden_begins_when_it_is_allowed(
+    kubectl: Kubectl, stranger: Kube, store: Widgets, namespace: str
+) -> None:
     await store.create(Widget.named(namespace, "one"))
     telling = Telling()
-    async with await connect(path) as kube:
-        manager = a_manager(kube, namespace, a_controller(telling))
-        async with running(manager):
-            await asyncio.sleep(1.5)
-            assert manager.ready_problems()
-            kubectl("create", "role", "watch", "--verb=get,list,watch", f"--resource={WIDGETS.name}", "-n", namespace)
-            kubectl(
-                "create",
-                "rolebinding",
-                "watch",
-                "--role=watch",
-                f"--serviceaccount={namespace}:watcher",
-                "-n",
-                namespace,
-            )
-            await telling.called("one")
+    manager = a_manager(stranger, namespace, a_controller(telling))
+    async with running(manager):
+        await asyncio.sleep(1.5)
+        assert manager.ready_problems()
+        let_watch(kubectl, namespace)
+        await telling.called("one")
+
+
+async def test_a_watch_that_stays_forbidden_is_told_in_a_line_and_begun_anew(
+    kubectl: Kubectl, stranger: Kube, store: Widgets, namespace: str, log: io.StringIO
+) -> None:
+    """An API server that has just started forbids everything until it has read the roles, which may last for long."""
+    await store.create(Widget.named(namespace, "one"))
+    telling = Telling()
+    times = Times(watch=WatchTimes(retries=(0.1,)))
+    async with running(a_manager(stranger, namespace, a_controller(telling), times=times)):
+        await eventually(lambda: "watch.ended" in log.getvalue())
+        let_watch(kubectl, namespace)
+        await telling.called("one")
+    ended = next(line for line in map(json.loads, log.getvalue().splitlines()) if line["event"] == "watch.ended")
+    assert ended["why"].startswith(f"APIForbiddenError: {WIDGETS.name} is forbidden: User")
+    assert "'code'" not in ended["why"]
+    assert "Traceback" not in log.getvalue()
