@@ -38,6 +38,8 @@ class FactKind(StrEnum):
     """What breaks callers of a public interface: subject is the object, detail what happened to it."""
     MODULE_REMOVED = "ModuleRemoved"
     """A public module that is gone: subject is its name."""
+    VERSION_CHANGED = "VersionChanged"
+    """The project gives itself another version: subject is what it was, detail what it is."""
     MANIFEST_COMPARED = "ManifestCompared"
     """Both sides list dependencies and were compared: what follows is all that changed in the list."""
     DEPENDENCY_ADDED = "DependencyAdded"

@@ -69,6 +69,7 @@ async def test_each_guard_finds_its_own(git: MirrorGit, remote: Remote, person: 
     where = {(f.guard, f.path, f.line) for f in evaluate(diff, GuardsSpec())}
     assert where == {
         (Guard.BREAKING_CHANGE, "pkg/__init__.py", 5),
+        (Guard.BREAKING_CHANGE, "", 0),
         (Guard.TESTS_MISSING, "tests/test_pkg.py", 1),
         (Guard.DEPENDENCIES, "requirements.txt", 2),
         (Guard.LICENSES, "pkg/copied.py", 0),

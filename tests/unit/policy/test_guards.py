@@ -354,21 +354,6 @@ def test_code_without_a_test_is_told_where_a_rule_asks_for_it() -> None:
     assert evaluate(diff(change("README.md")), asked) == []
 
 
-def test_a_module_that_became_a_package_is_not_gone() -> None:
-    sources = {"pkg/io.py": ("def f(): ...\n", None), "pkg/io/__init__.py": "def f(): ...\n"}
-    moved = diff(change("pkg/io.py", "D"), change("pkg/io/__init__.py", "A"), sources=sources)
-    assert [f.guard for f in evaluate(moved, GuardsSpec())] == [Guard.DELETION]
-    gone = diff(change("pkg/io.py", "D"), sources=sources)
-    assert [f.guard for f in evaluate(gone, GuardsSpec())] == [Guard.BREAKING_CHANGE, Guard.DELETION]
-
-
-def test_breaking_changes_are_told_one_by_one_up_to_three() -> None:
-    old = "".join(f"def f{n}(): ...\n" for n in range(6))
-    found = evaluate(diff(change("pkg/io.py"), sources={"pkg/io.py": (old, "x = 1\n")}), GuardsSpec())
-    assert [f.line for f in found] == [1, 2, 3, 4]
-    assert found[-1].message == "breaks pkg.io.f3, pkg.io.f4, pkg.io.f5 besides"
-
-
 def test_packages_are_named() -> None:
     sources = {"requirements.txt": ("a==1\nb==1\n", "a==2\nc\n")}
     found = evaluate(diff(change("requirements.txt"), sources=sources), GuardsSpec())

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Final
 
 from orch.api.facts import FactKind, SourceFact
-from orch.mirror.reading import dependencies, hazards, licences, tests
+from orch.mirror.reading import dependencies, hazards, licences, release, tests
 from orch.mirror.reading.source import Reader, Source
 
 FILE_SECONDS: Final = 10
@@ -60,6 +60,7 @@ READERS: Final[dict[str, Reader]] = {
     "tests": tests.read,
     "dependencies": dependencies.read,
     "licences": licences.read,
+    "release": release.read,
     "hazards": hazards.read,
     "interface": interface,
     "complexity": complexity,

@@ -5,7 +5,7 @@ A module per group; each takes the diff and the settings and returns findings. N
 | guard | what it finds | without a rule | a rule may say | `exemptPaths` |
 |---|---|---|---|---|
 | BinaryFile | a file that is no text | Approve | Allow, Approve, Deny | passes over |
-| BreakingChange | a public Python interface that is gone or asks for more | Approve | Allow, Approve, Deny | passes over |
+| BreakingChange | a public Python interface that breaks, a version too low for that | Approve | Allow, Approve, Deny | passes over |
 | Complexity | a function that grew beyond `maxFunctionComplexity` | Allow (is told) | Allow, Approve, Deny | passes over |
 | Configuration | files that steer build, tests, deployment, run time | Approve | Allow, Approve, Deny | passes over |
 | Deletion | a file that is deleted | Approve | Allow, Approve, Deny | passes over |

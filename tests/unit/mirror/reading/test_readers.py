@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orch.api.facts import LONGEST, FactKind, SourceFact
-from orch.mirror.reading import complexity, credentials, dependencies, hazards, interface, licences, tests
+from orch.mirror.reading import complexity, credentials, dependencies, hazards, interface, licences, release, tests
 from orch.mirror.reading.__main__ import facts_of
 from orch.mirror.reading.source import Reader, Source
 
@@ -176,6 +176,41 @@ def test_what_breaks_nobody(change: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "text", "line"),
+    [
+        ("pyproject.toml", '[project]\nname = "a"\nversion = "@"\n', 3),
+        ("libs/a/pyproject.toml", '[tool.poetry]\nversion = "@"\n', 2),
+        ("setup.cfg", "[metadata]\nversion = @\n", 2),
+        ("package.json", '{"name": "a", "version": "@"}', 1),
+        ("Cargo.toml", '[package]\nversion = "@"\n', 2),
+        ("src/a/__init__.py", 'import os\n\n__version__ = "@"\n', 3),
+        ("a/_version.py", '__version__: str = "@"\n', 1),
+    ],
+)
+def test_the_version_of_a_project(path: str, text: str, line: int) -> None:
+    (fact,) = seen(release.read, path, text.replace("@", "1.4.2"), text.replace("@", "1.4.3"))
+    assert (fact.kind, fact.subject, fact.detail, fact.line) == (FactKind.VERSION_CHANGED, "1.4.2", "1.4.3", line)
+    assert seen(release.read, path, text, text + "\n") == []
+    assert seen(release.read, path, None, text) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("pyproject.toml", "[project]\ndynamic = ['version']\n", "[project]\nversion = '1.0'\n"),
+        ("setup.cfg", "[metadata]\nversion = attr: a.x\n", "[metadata]\nversion = attr: a.y\n"),
+        ("package.json", '{"version": ["1"]}', '{"version": ["2"]}'),
+        ("a/__init__.py", "__version__ = read()\n", "__version__ = find()\n"),
+        ("a/__init__.py", "if x:\n    __version__ = '1'\n", "if x:\n    __version__ = '2'\n"),
+        ("a/other.py", "__version__ = '1'\n", "__version__ = '2'\n"),
+        ("pyproject.toml", "[project\n", "[project]\nversion = '1.0'\n"),
+    ],
+)
+def test_what_says_no_version(path: str, old: str, new: str) -> None:
+    assert seen(release.read, path, old, new) == []
+
+
+@pytest.mark.parametrize(
     ("path", "module"),
     [
         ("src/pkg/io.py", "pkg.io"),
@@ -219,7 +254,8 @@ def test_dependencies(path: str, old: str, new: str, told: list[tuple[str, str]]
 
 def test_a_manifest_that_is_none_is_not_read() -> None:
     assert [(f.kind, f.subject) for f in facts_of(Source("package.json", "{}", "{"))] == [
-        (FactKind.UNREAD, "dependencies")
+        (FactKind.UNREAD, "dependencies"),
+        (FactKind.UNREAD, "release"),
     ]
 
 
