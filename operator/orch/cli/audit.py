@@ -14,8 +14,8 @@ from orch.api.conditions import find_condition
 from orch.api.v1alpha1 import Approval, IssueRun, RollbackPoint
 from orch.api.v1alpha1.types import format_time, parse_duration
 from orch.cli.connection import on_cluster
-from orch.cli.lookup import get_repo
-from orch.cli.options import WRONG_USE, Failure, Format, Place
+from orch.cli.lookup import get_repos, is_of
+from orch.cli.options import WRONG_USE, Failure, Format, Place, Which
 from orch.cli.output import Listing, Row, show, warn
 from orch.kube.client import Kube
 from orch.kube.errors import Forbidden
@@ -52,9 +52,8 @@ class Act:
 class Wish:
     """Which part of the record."""
 
-    repo: str | None = None
+    which: Which
     since: str = "24h"
-    everywhere: bool = False
     output: Format | None = None
 
 
@@ -66,16 +65,17 @@ def audit(place: Place, wish: Wish) -> int:
         raise Failure(f"--since {wish.since}: {error}", code=WRONG_USE) from None
 
     async def session(kube: Kube, namespace: str) -> list[Act]:
-        only = (await get_repo(kube, namespace, wish.repo)).metadata.name if wish.repo else None
-        where = None if wish.everywhere else namespace
-        runs = [run for run in await Store(kube, IssueRun).list(where) if only in (None, run.spec.repository_ref.name)]
-        questions = [a for a in await Store(kube, Approval).list(where) if only in (None, a.spec.repository_ref.name)]
-        points = [p for p in await Store(kube, RollbackPoint).list(where) if only in (None, p.spec.repository_ref.name)]
-        acts = list(recorded(runs, questions, points))
-        names = {name for act in acts for name in [act.about.partition("/")[2]]}
-        return acts + [
-            act for act in await _events(kube, where) if only is None or act.about.partition("/")[2] in names
-        ]
+        where = wish.which.where(namespace)
+        runs, questions = await Store(kube, IssueRun).list(where), await Store(kube, Approval).list(where)
+        points, events = await Store(kube, RollbackPoint).list(where), await _events(kube, where)
+        if wish.which.are_chosen:
+            repos = await get_repos(kube, namespace, wish.which)
+            runs = [run for run in runs if is_of(run, repos)]
+            questions = [question for question in questions if is_of(question, repos)]
+            points = [point for point in points if is_of(point, repos)]
+            names = {(one.metadata.namespace, one.metadata.name) for one in (*repos, *runs, *questions, *points)}
+            events = [event for event in events if _about(event) in names]
+        return [*recorded(runs, questions, points), *map(_of_event, events)]
 
     acts = _newest(on_cluster(session, place), datetime.now(UTC) - span)
     rows = [Row((format_time(a.time), a.who, a.what, a.about, a.detail), a.dump(), f"{a.about} {a.what}") for a in acts]
@@ -128,15 +128,19 @@ def _of_question(question: Approval) -> Iterator[Act]:
         yield Act(status.consumed_time, "orch", "approval used", about)
 
 
-async def _events(kube: Kube, namespace: str | None) -> list[Act]:
+async def _events(kube: Kube, namespace: str | None) -> list[dict[str, Any]]:
     """The Events of our objects; the API server keeps them for an hour."""
     try:
         found = (await Objects(kube, EVENTS).list(namespace)).items
     except Forbidden:
         warn("Events are left out: you may not list events.events.k8s.io")
         return []
-    ours = [event for event in found if str((event.get("regarding") or {}).get("apiVersion", "")).startswith(_OURS)]
-    return [_of_event(event) for event in ours]
+    return [event for event in found if str((event.get("regarding") or {}).get("apiVersion", "")).startswith(_OURS)]
+
+
+def _about(event: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Namespace and name of the object that it tells of; names of our kinds do not collide but by a person's choice."""
+    return event["regarding"].get("namespace"), event["regarding"].get("name")
 
 
 def _of_event(event: dict[str, Any]) -> Act:

@@ -6,7 +6,7 @@ Exit code 0: all is well; 1: something is to be mended; 2: something could not b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,8 +18,8 @@ from orch.api.crd import HASH_ANNOTATION, schema_hashes
 from orch.api.v1alpha1 import OrchestratedRepo
 from orch.api.v1alpha1.reasons import OrchestratedRepoReason, find_meaning
 from orch.cli.connection import failure, on_cluster
-from orch.cli.lookup import get_repo
-from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Format, Place
+from orch.cli.lookup import get_repos
+from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Format, Place, Which
 from orch.cli.output import Listing, Row, show
 from orch.cli.whoami import whoami
 from orch.errors import OrchError
@@ -28,7 +28,6 @@ from orch.kube.crds import crd_problems
 from orch.kube.errors import KubeNotFound
 from orch.kube.objects import Objects
 from orch.kube.resource import LEASES
-from orch.kube.store import Store
 
 _COLUMNS: Final = ("LOOKED AT", "STATE", "MESSAGE", "WHAT TO DO")
 _LEASE: Final = "orch-operator"
@@ -55,8 +54,7 @@ class Finding:
 class Wish:
     """What is looked at."""
 
-    repo: str | None = None
-    everywhere: bool = False
+    which: Which
     operator_namespace: str = "orch-system"
     gateway: str | None = None
     operator: str | None = None
@@ -118,13 +116,11 @@ def _silence(spec: dict[str, Any], now: datetime) -> float:
 
 
 async def _repositories(kube: Kube, namespace: str, wish: Wish) -> list[Finding]:
-    if wish.repo is not None:
-        repos: Sequence[OrchestratedRepo] = [await get_repo(kube, namespace, wish.repo)]
-    else:
-        repos = await Store(kube, OrchestratedRepo).list(None if wish.everywhere else namespace)
+    repos = await get_repos(kube, namespace, wish.which)
     if not repos:
-        where = "in any namespace" if wish.everywhere else f"in namespace {namespace!r}"
-        return [Finding("Repositories", WELL, f"no OrchestratedRepo {where}", "kubectl orch init owner/name")]
+        where = "in any namespace" if wish.which.everywhere else f"in namespace {namespace!r}"
+        which = f" with the labels {wish.which.labels}" if wish.which.labels else ""
+        return [Finding("Repositories", WELL, f"no OrchestratedRepo{which} {where}", "kubectl orch init owner/name")]
     return [finding for repo in repos for finding in examine(repo)]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
-from orch.cli.options import WRONG_USE, Failure
+from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo, RollbackPoint
+from orch.cli.options import WRONG_USE, Failure, Which
 from orch.kube.client import Kube
 from orch.kube.store import Store
 
@@ -42,6 +43,25 @@ async def get_repo(kube: Kube, namespace: str, repo: str) -> OrchestratedRepo:
         names = ", ".join(sorted(one.metadata.name for one in same))
         raise Failure(f"several OrchestratedRepos have {repo!r}: name one of {names}", code=WRONG_USE)
     return same[0]
+
+
+async def get_repos(kube: Kube, namespace: str, which: Which) -> list[OrchestratedRepo]:
+    """Those that are meant, by namespace and name. Raises Failure for a name without an object, or with labels beside it."""
+    if which.repo is not None and which.labels is not None:
+        raise Failure(f"name {which.repo} or say -l {which.labels}, not both", code=WRONG_USE)
+    if which.repo is not None:
+        return [await get_repo(kube, namespace, which.repo)]
+    found = await Store(kube, OrchestratedRepo).list(which.where(namespace), labels=which.labels or "")
+    return sorted(found, key=lambda repo: (repo.metadata.namespace or "", repo.metadata.name))
+
+
+Owned = IssueRun | Approval | RollbackPoint
+
+
+def is_of(thing: Owned, repos: Iterable[OrchestratedRepo]) -> bool:
+    """Whether it belongs to one of them."""
+    named = (thing.metadata.namespace, thing.spec.repository_ref.name)
+    return any(named == (repo.metadata.namespace, repo.metadata.name) for repo in repos)
 
 
 async def runs_of(kube: Kube, repo: OrchestratedRepo, issue: int) -> list[IssueRun]:

@@ -45,6 +45,24 @@ class Place:
     groups: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Which:
+    """The repositories that a verb is about: one, those with these labels, or all; of one namespace or of all."""
+
+    repo: str | None = None
+    labels: str | None = None
+    everywhere: bool = False
+
+    @property
+    def are_chosen(self) -> bool:
+        """Whether some are left out."""
+        return self.repo is not None or self.labels is not None
+
+    def where(self, namespace: str) -> str | None:
+        """The namespace to list; None for all."""
+        return None if self.everywhere else namespace
+
+
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Namespace; default: that of the kubeconfig's context.")
 ]

@@ -14,8 +14,8 @@ from typing import Any, Final
 from orch.api.conditions import find_condition, is_true
 from orch.api.v1alpha1 import GROUP, IssueRun, OrchestratedRepo, TotalsStatus
 from orch.cli.connection import on_cluster
-from orch.cli.lookup import get_repo
-from orch.cli.options import Format, Place
+from orch.cli.lookup import get_repos
+from orch.cli.options import Format, Place, Which
 from orch.cli.output import Listing, Row, age
 from orch.cli.watching import show_once_or_on
 from orch.kube.client import Kube
@@ -45,9 +45,7 @@ _WIDE: Final = 5
 class Wish:
     """Which repositories, and how they are printed."""
 
-    repo: str | None = None
-    labels: str | None = None
-    everywhere: bool = False
+    which: Which
     output: Format | None = None
     watch: bool = False
 
@@ -56,13 +54,10 @@ def status(place: Place, wish: Wish) -> int:
     """Print the table. Raises Failure."""
 
     async def session(kube: Kube, namespace: str) -> int:
-        where = None if wish.everywhere else namespace
+        where = wish.which.where(namespace)
 
         async def look() -> Listing:
-            if wish.repo is not None:
-                repos = [await get_repo(kube, namespace, wish.repo)]
-            else:
-                repos = await Store(kube, OrchestratedRepo).list(where, labels=wish.labels or "")
+            repos = await get_repos(kube, namespace, wish.which)
             runs = await Store(kube, IssueRun).list(where) if repos else []
             return table(repos, runs, now=datetime.now(UTC), where=where)
 

@@ -14,8 +14,8 @@ from orch.api.v1alpha1 import EffectState, IssueRun, Mode, OrchestratedRepo, Ste
 from orch.api.v1alpha1.types import parse_duration
 from orch.cli.changes import change, shown
 from orch.cli.connection import failure, on_cluster
-from orch.cli.lookup import get_repo, get_run, get_target
-from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Place
+from orch.cli.lookup import get_repo, get_repos, get_run, get_target, is_of
+from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Place, Which
 from orch.cli.output import say, warn
 from orch.cli.whoami import whoami
 from orch.errors import OrchError
@@ -122,7 +122,7 @@ def cancel(place: Place, name: str, reason: str) -> int:
     return on_cluster(session, place)
 
 
-def drain(place: Place, name: str | None, everywhere: bool, timeout: str | None) -> int:
+def drain(place: Place, which: Which, timeout: str | None) -> int:
     """Wait until no step and no effect is under way; 1 when that took longer than `timeout`. Raises Failure."""
     try:
         limit = parse_duration(timeout) if timeout is not None else None
@@ -130,20 +130,25 @@ def drain(place: Place, name: str | None, everywhere: bool, timeout: str | None)
         raise Failure(f"--timeout {timeout}: {error}", code=WRONG_USE) from None
 
     async def session(kube: Kube, namespace: str) -> int:
-        repo = await get_repo(kube, namespace, name) if name is not None else None
-        if repo is not None and not repo.spec.suspend:
-            warn(f"{repo.metadata.name} is not paused, so new steps may start: kubectl orch pause {repo.metadata.name}")
-        return await _await_rest(kube, None if everywhere else namespace, repo, limit)
+        repos = await get_repos(kube, namespace, which) if which.are_chosen else None
+        for repo in repos or ():
+            if not repo.spec.suspend:
+                name = repo.metadata.name
+                warn(f"{name} is not paused, so new steps may start: kubectl orch pause {name}")
+        return await _await_rest(kube, which.where(namespace), repos, limit)
 
     return on_cluster(session, place)
 
 
-async def _await_rest(kube: Kube, namespace: str | None, repo: OrchestratedRepo | None, limit: timedelta | None) -> int:
+async def _await_rest(
+    kube: Kube, namespace: str | None, repos: list[OrchestratedRepo] | None, limit: timedelta | None
+) -> int:
+    """Of these repositories, or of every run there is, also of one whose repository is gone."""
     shown_last, loop = "", asyncio.get_running_loop()
     end = loop.time() + limit.total_seconds() if limit is not None else None
     while True:
         runs = await Store(kube, IssueRun).list(namespace, labels="!orch.dev/terminal")
-        busy = sorted(filter(None, (_under_way(run) for run in runs if _is_of(run, repo))))
+        busy = sorted(filter(None, (_under_way(run) for run in runs if repos is None or is_of(run, repos))))
         if not busy:
             say("nothing is in flight")
             return 0
@@ -153,10 +158,6 @@ async def _await_rest(kube: Kube, namespace: str | None, repo: OrchestratedRepo 
         if end is not None and loop.time() >= end:
             return ANSWER_IS_NO
         await asyncio.sleep(_PAUSE)
-
-
-def _is_of(run: IssueRun, repo: OrchestratedRepo | None) -> bool:
-    return repo is None or run.spec.repository_ref.name == repo.metadata.name
 
 
 def _under_way(run: IssueRun) -> str:

@@ -55,6 +55,8 @@ def test_all_is_well(examine: Any, terminal: Terminal) -> None:
     assert skipped == {"Gateway", "Operator's watches"}
     assert {found[subject]["state"] for subject in skipped} == {"skipped"}, "not looked at is not well"
     assert found["Operator"]["message"] == "pod-1 is active"
+    none = examine("-l", "team=green")[1]["Repositories"]["message"]
+    assert none == f"no OrchestratedRepo with the labels team=green in namespace {terminal.namespace!r}"
 
 
 @pytest.mark.parametrize(
@@ -143,6 +145,10 @@ def test_the_record_of_who_did_what(terminal: Terminal) -> None:
     ]
     assert "\x1b" not in terminal("audit").out
     assert "issuerun/api-8-1" in terminal("audit", "--since", "90m").out
+    terminal.kubectl("label", "-n", terminal.namespace, "orepo", "api", "team=green")
+    green = terminal("audit", "-l", "team=green", "-o", "json").json["items"]
+    assert {act["object"] for act in green} == {"issuerun/api-8-1"}
+    assert terminal("audit", "web", "-l", "team=green").err == "error: name web or say -l team=green, not both\n"
     assert terminal("audit", "--since", "yesterday").code == 2
 
 
@@ -168,6 +174,8 @@ def test_events_are_part_of_the_record_where_they_may_be_read(terminal: Terminal
     }
     terminal.kubectl("create", "-n", terminal.namespace, "-f", "-", stdin=json.dumps(event))
     assert "event Stalled" in terminal("audit").out
+    assert "event Stalled" in terminal("audit", "web").out
+    assert "event Stalled" not in terminal("audit", "-l", "team=green").out
     terminal.grant("ann", "list:issueruns.orch.dev,approvals.orch.dev,rollbackpoints.orch.dev")
     assert "you may not list events.events.k8s.io" in terminal("audit", as_user="ann").err
 

@@ -172,6 +172,13 @@ def test_drain_waits_for_steps_and_effects(terminal: Terminal) -> None:
     assert (terminal("drain").code, terminal("drain", "-A", "--timeout", "5m").code) == (0, 0)
 
 
+def test_drain_looks_at_those_with_the_labels(terminal: Terminal) -> None:
+    terminal.apply(repo(suspend=True), repo("api", "acme/api", suspend=True), issue_run(steps=[STEP]))
+    terminal.kubectl("label", "-n", terminal.namespace, "orepo", "api", "team=green")
+    assert terminal("drain", "-l", "team=green").out == "nothing is in flight\n"
+    assert terminal("drain", "-l", "team!=green", "--timeout", "0s").code == 1
+
+
 def test_drain_says_when_nobody_has_paused(terminal: Terminal) -> None:
     terminal.apply(repo())
     said = terminal("drain", "web")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orch.cli import completion
-from orch.cli.options import AllNamespaces, Gateway, Labels, Output, Place, Watch
+from orch.cli.options import AllNamespaces, Gateway, Labels, Output, Place, Watch, Which
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import AnyRepo, Run
 
@@ -36,7 +36,7 @@ def add(app: typer.Typer) -> None:
         """Each repository on one line: mode, state, runs, pull requests, cost, quota, approvals."""
         from orch.cli import status as verb
 
-        return verb.status(place, verb.Wish(repo, selector, all_namespaces, output, watch))
+        return verb.status(place, verb.Wish(Which(repo, selector, all_namespaces), output, watch))
 
     @online(app, "explain")
     def explain(
@@ -117,6 +117,7 @@ def add(app: typer.Typer) -> None:
         repo: AnyRepo = None,
         since: Annotated[str, typer.Option("--since", help="How far back, e.g. 90m or 24h.")] = "24h",
         all_namespaces: AllNamespaces = False,
+        selector: Labels = None,
         output: Output = None,
     ) -> int:
         """Who asked for what, who decided, and what orch did: from the objects that are there, and their Events.
@@ -125,4 +126,4 @@ def add(app: typer.Typer) -> None:
         """
         from orch.cli import audit as verb
 
-        return verb.audit(place, verb.Wish(repo, since, all_namespaces, output))
+        return verb.audit(place, verb.Wish(Which(repo, selector, all_namespaces), since, output))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import AllNamespaces, OperatorNamespace, Output, Place
+from orch.cli.options import AllNamespaces, Labels, OperatorNamespace, Output, Place, Which
 from orch.cli.verbs.choices import Shell
 from orch.cli.verbs.declare import offline, online
 from orch.cli.verbs.names import AnyRepo
@@ -45,6 +45,7 @@ def add(app: typer.Typer) -> None:
         place: Place,
         repo: AnyRepo = None,
         all_namespaces: AllNamespaces = False,
+        selector: Labels = None,
         operator_namespace: OperatorNamespace = "orch-system",
         gateway: Annotated[str | None, typer.Option("--gateway", help="Address of the gateway, to ask it too.")] = None,
         operator: Annotated[
@@ -59,7 +60,8 @@ def add(app: typer.Typer) -> None:
         """
         from orch.cli import doctor as verb
 
-        return verb.doctor(place, verb.Wish(repo, all_namespaces, operator_namespace, gateway, operator, output))
+        which = Which(repo, selector, all_namespaces)
+        return verb.doctor(place, verb.Wish(which, operator_namespace, gateway, operator, output))
 
     @offline(app, "completion")
     def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import AllNamespaces, Labels, Place
+from orch.cli.options import AllNamespaces, Labels, Place, Which
 from orch.cli.verbs.choices import ModeName
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import AnyRepo, Repo, Run, Targets
@@ -83,6 +83,7 @@ def add(app: typer.Typer) -> None:
         place: Place,
         repo: AnyRepo = None,
         all_namespaces: AllNamespaces = False,
+        selector: Labels = None,
         timeout: Annotated[str | None, typer.Option("--timeout", help="Give up after this long, e.g. 10m.")] = None,
     ) -> int:
         """Wait until nothing is in flight: no work step runs, no act waits for its answer.
@@ -91,4 +92,4 @@ def add(app: typer.Typer) -> None:
         """
         from orch.cli import steering
 
-        return steering.drain(place, repo, all_namespaces, timeout)
+        return steering.drain(place, Which(repo, selector, all_namespaces), timeout)
