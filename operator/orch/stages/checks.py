@@ -17,11 +17,10 @@ from orch.stages.base import branch
 from orch.stages.contract import Done, Outcome, RunContext, Waiting
 from orch.stages.effects import find_effect
 from orch.stages.fix import fix, starts
+from orch.stages.pacing import after
 
 GRACE: Final = timedelta(minutes=2)
 """Checks may need this long to appear after a push."""
-SOONEST: Final = timedelta(seconds=2)
-LATEST: Final = timedelta(minutes=5)
 
 _REASONS: Final = {
     ChecksResult.FAILED: IssueRunReason.CHECKS_FAILED,
@@ -71,7 +70,7 @@ def since_push(ctx: RunContext, head: str) -> timedelta:
 def pace(ctx: RunContext) -> timedelta:
     """When to ask GitHub again: soon after a push, ever more slowly later. A tenth of the wait so far is not noticed,
     and an answer that has not changed costs no quota."""
-    return min(max(since_push(ctx, branch(ctx).head_sha or "") / 10, SOONEST), LATEST)
+    return after(since_push(ctx, branch(ctx).head_sha or ""))
 
 
 def _status(found: Checks, verdict: ChecksVerdict) -> ChecksStatus:

@@ -15,8 +15,8 @@ from orch.errors import Cancelled
 from orch.policy.intake import is_trusted, refusal
 from orch.ports import Issue
 from orch.stages.contract import RunContext, Waiting
+from orch.stages.pacing import for_people
 
-POLL: Final = timedelta(seconds=30)
 RELABEL: Final = timedelta(hours=1)
 """How long a label that was taken off an edited issue is waited for: putting it on again takes two clicks."""
 HOLD: Final = timedelta(hours=24)
@@ -60,10 +60,12 @@ def await_label(ctx: RunContext, issue: Issue) -> Waiting:
     unwanted = refusal(issue.labels, selector) if ctx.run.spec.trigger.type is TriggerType.LABEL else None
     if unwanted is None:
         status.held_time = None
-        return Waiting(WaitingReason.CONTENT_CHANGED, message, POLL)
+        return Waiting(WaitingReason.CONTENT_CHANGED, message, for_people(ctx))
     since, limit = status.held_time or ctx.clock(), HOLD if status.pull_request is not None else RELABEL
     is_only_off = refusal(issue.labels | set(selector.any_of), selector) is None
     if not is_only_off or ctx.clock() - since > limit:
         raise Cancelled("Unlabelled", f"issue #{issue.number} is not wanted any more: {unwanted}")
     status.held_time = since
-    return Waiting(WaitingReason.CONTENT_CHANGED, f"{message}; while its label is off, the run ends soon", POLL)
+    return Waiting(
+        WaitingReason.CONTENT_CHANGED, f"{message}; while its label is off, the run ends soon", for_people(ctx)
+    )

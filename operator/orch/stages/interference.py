@@ -17,12 +17,13 @@ from orch.policy.intake import refusal
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Issue, Pull
 from orch.stages.claim import BODY_LIMIT
-from orch.stages.content import HOLD, POLL, await_label, labelled_since
+from orch.stages.content import HOLD, await_label, labelled_since
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import find_effect
 from orch.stages.gates import take_over
 from orch.stages.inputs import issue_text
 from orch.stages.merge import adopt_merge
+from orch.stages.pacing import for_people
 from orch.stages.work import place
 
 _NOT_OURS: Final = (OrchestratedRepoReason.REPOSITORY_CHANGED, OrchestratedRepoReason.REPOSITORY_ARCHIVED)
@@ -49,7 +50,7 @@ def _repository(ctx: RunContext) -> Waiting | None:
     ready = find_condition(ctx.repo, OrchestratedRepoCondition.READY)
     if ready is None or ready.status is not ConditionStatus.FALSE or ready.reason not in _NOT_OURS:
         return None
-    return Waiting(WaitingReason.AWAITING_HUMAN, ready.message, POLL * 4)
+    return Waiting(WaitingReason.AWAITING_HUMAN, ready.message, for_people(ctx))
 
 
 async def must_see_repository(ctx: RunContext) -> None:
@@ -99,7 +100,7 @@ async def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
     message = (
         f"#{pull.number} has commits that are not orch's: it does not push again. Merge or close it, or cancel the run"
     )
-    return Waiting(WaitingReason.TAKEN_OVER, message, POLL)
+    return Waiting(WaitingReason.TAKEN_OVER, message, for_people(ctx))
 
 
 async def _issue(ctx: RunContext) -> Waiting | None:
@@ -128,7 +129,9 @@ def _gone(ctx: RunContext, reason: str, message: str) -> Waiting:
     ctx.run.status.held_time = since
     if ctx.clock() - since > HOLD:
         raise Cancelled(reason, f"{message}; the pull request stays open")
-    return Waiting(WaitingReason.AWAITING_HUMAN, f"{message}: the merge is held for 24 h, then the run ends", POLL * 4)
+    return Waiting(
+        WaitingReason.AWAITING_HUMAN, f"{message}: the merge is held for 24 h, then the run ends", for_people(ctx)
+    )
 
 
 async def _content(ctx: RunContext, issue: Issue) -> Waiting | None:

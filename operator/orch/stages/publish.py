@@ -14,6 +14,7 @@ from orch.stages.base import branch
 from orch.stages.contract import NOW, Done, Outcome, RunContext, Waiting
 from orch.stages.effects import done, find_effect, once
 from orch.stages.gates import Question, ask, once_open, take_over
+from orch.stages.pacing import for_people
 from orch.stages.sticky import refresh_sticky
 
 
@@ -52,7 +53,7 @@ async def _tell(ctx: RunContext) -> None:
 async def _push(ctx: RunContext) -> Outcome:
     record = branch(ctx)
     if record.taken_over:
-        return _taken_over(record.name or "")
+        return _taken_over(ctx, record.name or "")
     change = await asked_change(ctx)
     # a merge of the base branch brings nothing that was not asked about
     is_known = done(ctx.run, f"push/{change.head_sha}") is not None
@@ -79,7 +80,7 @@ async def _push(ctx: RunContext) -> Outcome:
         left = await _left_by_earlier_life(ctx) if record.expected_sha is None else None
         if left is None:
             await take_over(ctx)
-            return _taken_over(name)
+            return _taken_over(ctx, name)
         record.expected_sha = left
         return Waiting(None, f"branch {name} is of an earlier life of this run: going on with it", NOW)
     if isinstance(pushed, Waiting):
@@ -106,11 +107,11 @@ async def _left_by_earlier_life(ctx: RunContext) -> str | None:
     return found if ours else None
 
 
-def _taken_over(name: str) -> Waiting:
+def _taken_over(ctx: RunContext, name: str) -> Waiting:
     message = (
         f"somebody else moved branch {name}: orch does not push to it again; merge or close the pull request, or cancel"
     )
-    return Waiting(WaitingReason.TAKEN_OVER, message)
+    return Waiting(WaitingReason.TAKEN_OVER, message, for_people(ctx))
 
 
 async def _open(ctx: RunContext) -> Outcome:

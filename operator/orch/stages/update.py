@@ -9,10 +9,10 @@ from orch.api.v1alpha1.reasons import WaitingReason
 from orch.api.work import Feedback, StepStage
 from orch.stages import texts
 from orch.stages.base import branch
-from orch.stages.checks import SOONEST
 from orch.stages.contract import Again, Outcome, RunContext, Waiting
 from orch.stages.fix import fix
 from orch.stages.guard import judge
+from orch.stages.pacing import SOONEST
 
 
 async def bring_up_to_date(ctx: RunContext) -> Outcome:

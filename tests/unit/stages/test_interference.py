@@ -9,7 +9,7 @@ from tests.unit.stages.world import World, at
 
 from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import ApprovalOutcome, CancelRequest, PullRequestState, StepState
-from orch.api.v1alpha1.reasons import WaitingReason
+from orch.api.v1alpha1.reasons import IssueRunCondition, WaitingReason
 from orch.errors import Cancelled, CredentialsRefused
 from orch.stages import Stage, Waiting
 from orch.stages.claim import claim
@@ -156,6 +156,34 @@ async def test_a_push_of_ours_that_is_on_its_way_is_nobody_elses() -> None:
     assert world.forge.branches[branch.name or ""] == old
     assert await world.look() is None
     assert not branch.taken_over
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "looks_after"),
+    [(timedelta(0), 30), (timedelta(minutes=4), 30), (timedelta(minutes=20), 120), (timedelta(days=2), 300)],
+)
+async def test_people_are_looked_after_ever_more_slowly(waits_for: timedelta, looks_after: int) -> None:
+    world = await at(merge)
+    assert world.run.status.branch is not None
+    world.forge.branches[world.run.status.branch.name or ""] = sha("theirs")
+    set_condition(
+        world.run, IssueRunCondition.WAITING, True, WaitingReason.TAKEN_OVER, "theirs", world.clock.now - waits_for
+    )
+    held = await world.look()
+    assert held is not None
+    assert held.retry_after == timedelta(seconds=looks_after)
+
+
+async def test_a_run_that_did_not_wait_looks_soon() -> None:
+    world = await at(merge)
+    assert world.run.status.branch is not None
+    world.forge.branches[world.run.status.branch.name or ""] = sha("theirs")
+    set_condition(
+        world.run, IssueRunCondition.WAITING, False, "NotWaiting", "at work", world.clock.now - timedelta(days=2)
+    )
+    held = await world.look()
+    assert held is not None
+    assert held.retry_after == timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("outcome", [ApprovalOutcome.PENDING, ApprovalOutcome.APPROVED])

@@ -104,6 +104,7 @@ async def test_a_branch_that_somebody_moved_is_theirs() -> None:
         outcome = await world.play(publish)
         assert isinstance(outcome, Waiting)
         assert outcome.reason is WaitingReason.TAKEN_OVER
+        assert outcome.retry_after, "that its issue is closed would wake nobody"
     assert world.remote_head == sha("theirs")
     assert world.run.status.effects[-1].key.startswith("claim/")
 
