@@ -49,6 +49,8 @@ ACTS: Final[Mapping[str, Act]] = {
     "create-comment": _FORGE,
     "edit-comment": _FORGE,
     "add-labels": _FORGE,
+    "remove-label": _FORGE,
+    "set-status": _FORGE,
     "open-pull": _FORGE,
     "merge": _FORGE,
     "delete-branch": _FORGE,

@@ -34,6 +34,23 @@ def merged_once(run: Run) -> None:
     assert len(names) == len(set(names)), names
 
 
+def shown_once(run: Run) -> None:
+    """Each sign was written once: of the statuses of the head no two in a row say the same, the last is success, and the label
+    that says that people are asked, if there was time for it, came and went."""
+    (pull,) = run.pulls()
+    head = pull["head"]["sha"]
+    said = run.statuses()
+    assert [entry["context"] for entry in said] == ["orch"] * len(said)
+    texts = [(entry["state"], entry["description"]) for entry in said]
+    assert texts[-1][0] == "success", texts
+    assert len(set(texts)) == len(texts), texts
+    assert _acted(run, "POST", f"/repos/{run.repository}/statuses/{head}", 201) == len(texts)
+    issue = f"/repos/{run.repository}/issues/{run.number}"
+    put = _acted(run, "POST", f"{issue}/labels", 200)
+    assert put == _acted(run, "DELETE", f"{issue}/labels/orch/waiting", 200) <= 1, "a quick yes needs no label"
+    assert run.labels() == {"orch"}
+
+
 def pushed_once(runs: list[Run]) -> None:
     """Each of the runs, all of one repository, sent its branch once."""
     moved = [ref for entry in runs[0].pushes() for ref in entry["moved"]]

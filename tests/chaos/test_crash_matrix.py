@@ -99,6 +99,7 @@ def test_the_operator_dies_everywhere(lot: Lot) -> None:
         proof.no_attempt_consumed(run)
         proof.no_step_repeated(run)
         proof.asked_once(run, "Merge")
+        proof.shown_once(run)
     shift.proves_what_the_gateway_keeps()
     proof.pushed_once(shift.runs)
     proof.every_call_is_booked(desk, shift.runs)

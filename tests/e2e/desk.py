@@ -241,6 +241,17 @@ class Run:
         found = self.desk.maintainer.ask("GET", f"/repos/{self.repository}/pulls?state=all&per_page=100")
         return [pull for pull in found if pull["head"]["ref"].startswith(f"orch/issue-{self.number}-")]
 
+    def labels(self) -> set[str]:
+        """The labels on the issue."""
+        found = self.desk.maintainer.ask("GET", f"/repos/{self.repository}/issues/{self.number}/labels")
+        return {label["name"] for label in found}
+
+    def statuses(self) -> list[dict[str, Any]]:
+        """What was said of the head of its pull request under orch's context, oldest first."""
+        head = self.pulls()[0]["head"]["sha"]
+        found = self.desk.maintainer.ask("GET", f"/repos/{self.repository}/commits/{head}/statuses?per_page=100")
+        return [entry for entry in reversed(found) if entry["context"] == "orch"]
+
     def pull_path(self) -> str:
         """The API's path of its pull request."""
         return f"/repos/{self.repository}/pulls/{self.pulls()[0]['number']}"

@@ -16,6 +16,7 @@ from orch.ports import (
     Checks,
     CheckState,
     Comment,
+    CommitStatus,
     Issue,
     LabelEvent,
     Permission,
@@ -52,6 +53,8 @@ class FakeForge:
         self.rules = BranchRules()
         self.log = "assert 2 == 3"
         self.labels: dict[int, list[str]] = {}
+        self.statuses: list[tuple[str, str, CommitStatus]] = []
+        """Commit, context and what was said, oldest first."""
         self.pinned = 1
         self.facts: RepositoryFacts | None = RepositoryFacts(
             id=1,
@@ -119,7 +122,30 @@ class FakeForge:
         self._acts.do("edit_comment", act)
 
     async def add_labels(self, number: int, labels: Sequence[str]) -> None:
-        self._acts.do("add_labels", lambda: self.labels.setdefault(number, []).extend(labels))
+        def act() -> None:
+            self.labels.setdefault(number, []).extend(labels)
+            self._tell_labels(number)
+
+        self._acts.do("add_labels", act)
+
+    def _tell_labels(self, number: int) -> None:
+        if self.issue is not None and number == self.issue.number:
+            own = frozenset(label for label in self.issue.labels if not label.startswith("orch/"))
+            self.issue = replace(self.issue, labels=own | set(self.labels.get(number, [])))
+
+    async def remove_label(self, number: int, label: str) -> None:
+        def act() -> None:
+            self.labels[number] = [other for other in self.labels.get(number, []) if other != label]
+            self._tell_labels(number)
+
+        self._acts.do("remove_label", act)
+
+    async def find_status(self, sha: str, context: str) -> CommitStatus | None:
+        return next((said for head, name, said in reversed(self.statuses) if (head, name) == (sha, context)), None)
+
+    async def set_status(self, sha: str, context: str, status: CommitStatus, *, url: str) -> None:
+        assert len(status.description) <= 140
+        self._acts.do("set_status", lambda: self.statuses.append((sha, context, status)))
 
     async def find_pull(self, *, head: str) -> Pull | None:
         return next((pull for pull in reversed(self.pulls) if pull.head_branch == head), None)

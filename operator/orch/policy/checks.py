@@ -5,12 +5,23 @@ Names are compared as GitHub shows them. A check run and a commit status of one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from orch.api.v1alpha1.orchestratedrepo_policy import MergeSpec, NoChecks
 from orch.policy.text import one_line
 from orch.ports import BranchRules, Check, Checks, CheckState
+
+OWN_CONTEXT: Final = "orch"
+"""Of orch's own commit status, which branch rules may require; contexts ignore case. A check run of that name is somebody else's."""
+
+
+def by_others(checks: Checks) -> Checks:
+    """Without what orch says itself, for which it would wait for ever."""
+    return replace(
+        checks, items=tuple(c for c in checks.items if not (c.name.casefold() == OWN_CONTEXT and c.id is None))
+    )
 
 
 class ChecksResult(StrEnum):
@@ -41,15 +52,17 @@ class ChecksVerdict:
 def judge(checks: Checks, rules: BranchRules, spec: MergeSpec, *, grace_over: bool) -> ChecksVerdict:
     """Judge the checks of a head commit.
 
-    Every check counts but `ignoredChecks`, required or not: a red one is for a reason. One that the branch rules
+    Every check of others counts but `ignoredChecks`, required or not: a red one is for a reason. One that the branch rules
     require counts even if ignored, as GitHub would refuse the merge. `grace_over`: the two minutes after a push in which
     checks may still show up are over."""
     ignored = set(spec.ignored_checks) - rules.required_checks
-    counted = [check for check in checks.items if check.name not in ignored]
+    counted = [check for check in by_others(checks).items if check.name not in ignored]
     failing = tuple(sorted((c for c in counted if c.state is CheckState.FAILED), key=lambda c: (c.name, c.id or 0)))
     pending = [c for c in counted if c.state is CheckState.PENDING]
     passed = len(counted) - len(failing) - len(pending)
-    missing = sorted((rules.required_checks | set(spec.required_checks)) - {c.name for c in counted})
+    required = rules.required_checks.union(spec.required_checks)
+    wanted = {name for name in required if name.casefold() != OWN_CONTEXT}
+    missing = sorted(wanted - {c.name for c in counted})
     result, message = _result(spec, failing, pending, missing, total=len(counted), grace_over=grace_over)
     if not checks.readable:
         message += " (check runs cannot be read with this credential: commit statuses only)"

@@ -19,6 +19,12 @@ _LEAST: Final = {
 }
 
 
+DECLINED: Final = "orch/declined"
+"""On an issue whose run has ended without a merge."""
+WAITING: Final = "orch/waiting"
+"""On an issue whose run waits for a person."""
+
+
 def refusal(labels: Collection[str], selector: Selector) -> str | None:
     """Why the labels do not make an issue wanted; None if they do. GitHub's labels ignore case, so does this."""
     on = {label.casefold() for label in labels}
@@ -36,7 +42,8 @@ def find_trigger(events: Sequence[LabelEvent], labels: Collection[str], selector
 
     None if no such label is on. The newest counts because whoever labels again vouches for the text as it is."""
     on = {label.casefold() for label in labels}
-    asked = {label.casefold() for label in selector.any_of} & on
+    # what orch itself puts on says how a run stands: it asks for none, whatever the selector says
+    asked = ({label.casefold() for label in selector.any_of} & on) - {DECLINED, WAITING}
     latest: dict[str, LabelEvent] = {}
     for event in sorted(events, key=lambda e: e.time):  # stable: GitHub's order decides within one second
         if event.label.casefold() in asked:

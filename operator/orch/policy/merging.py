@@ -7,7 +7,7 @@ facts only; the merge itself carries the head sha, so that GitHub refuses when a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from orch.api.v1alpha1.orchestratedrepo_policy import MergeSpec, UpToDate
@@ -116,6 +116,16 @@ def decide(facts: Facts, spec: MergeSpec) -> Decision:
             return Decision(FixNeeded(gate.fix, gate.message), gates)
     first = closed[0]
     return Decision(Wait(first.reason, first.message, first.needs_person), gates)
+
+
+def is_open(facts: Facts, spec: MergeSpec) -> bool:
+    """Whether every gate is open but those of the host's own rules: checks and approvals that it requires, and what else
+    blocks there. It enforces those itself, and one of them may be that we say so."""
+    state = "clean" if facts.pull.mergeable_state == "blocked" else facts.pull.mergeable_state
+    ours = replace(
+        facts, pull=replace(facts.pull, mergeable_state=state), rules=BranchRules(up_to_date=facts.rules.up_to_date)
+    )
+    return isinstance(decide(ours, spec).outcome, Ready)
 
 
 def _ended(pull: Pull) -> Ended | None:

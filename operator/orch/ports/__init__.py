@@ -15,6 +15,7 @@ from orch.ports.forge import (
     Checks,
     CheckState,
     Comment,
+    CommitStatus,
     Credential,
     Forge,
     Forges,
@@ -26,6 +27,7 @@ from orch.ports.forge import (
     Remote,
     RepositoryFacts,
     Review,
+    StatusState,
 )
 from orch.ports.git import Author, FileChange, Git, MergedFacts, TreeDiff
 from orch.ports.work import Artifacts, Meter, StepState, StepStatus, Usage, WorkRunner
@@ -39,6 +41,7 @@ __all__ = [
     "Checks",
     "Clock",
     "Comment",
+    "CommitStatus",
     "Credential",
     "FileChange",
     "Forge",
@@ -54,6 +57,7 @@ __all__ = [
     "Remote",
     "RepositoryFacts",
     "Review",
+    "StatusState",
     "StepState",
     "StepStatus",
     "TreeDiff",

@@ -124,6 +124,22 @@ class Checks:
     readable: bool = True
 
 
+class StatusState(StrEnum):
+    """What a commit status says. GitHub's `error` is read as a failure, and never written."""
+
+    PENDING = "Pending"
+    SUCCESS = "Success"
+    FAILURE = "Failure"
+
+
+@dataclass(frozen=True)
+class CommitStatus:
+    """What is said of a commit under one context. `description`: at most 140 characters, GitHub's limit."""
+
+    state: StatusState
+    description: str
+
+
 @dataclass(frozen=True)
 class Review:
     """A person's review. `state`: APPROVED, CHANGES_REQUESTED, COMMENTED or DISMISSED."""
@@ -226,6 +242,19 @@ class Forge(Protocol):
     async def create_comment(self, number: int, body: str) -> Comment: ...
     async def edit_comment(self, comment_id: int, body: str) -> None: ...
     async def add_labels(self, number: int, labels: Sequence[str]) -> None: ...
+    async def remove_label(self, number: int, label: str) -> None:
+        """Take a label off; one that is not on is no error."""
+        ...
+
+    async def find_status(self, sha: str, context: str) -> CommitStatus | None:
+        """What stands under a context of a commit; None: nothing yet."""
+        ...
+
+    async def set_status(self, sha: str, context: str, status: CommitStatus, *, url: str) -> None:
+        """Say something of a commit, in place of what stood under the context. `url`: where its name leads to, may be empty.
+        Raises CredentialsRefused when the credential may not."""
+        ...
+
     async def find_pull(self, *, head: str) -> Pull | None:
         """The newest pull request from branch `head` of this repository, whatever its state."""
         ...

@@ -15,7 +15,6 @@ from orch.api.v1alpha1 import (
     FailureStatus,
     IssueRun,
     OrchestratedRepo,
-    PullRequestState,
     RunStage,
     StepState,
 )
@@ -31,6 +30,7 @@ from orch.runtime.reconcile import Result
 from orch.stages.contract import RunContext
 from orch.stages.gates import withdraw
 from orch.stages.publish import find_lost_pull
+from orch.stages.signs import show_end
 from orch.stages.sticky import refresh_sticky
 from orch.stages.work import place, record_usage
 
@@ -39,7 +39,6 @@ _BOUND: Final = timedelta(minutes=5)
 _SETTLED: Final = timedelta(seconds=45)
 """The gateway learns within 30 s what a call has cost that nobody waits for, or charges its reserve."""
 _LOOK_AGAIN: Final = timedelta(seconds=2)
-DECLINED: Final = "orch/declined"
 
 
 async def end(ctx: RunContext, err: OrchError | None) -> timedelta | None:
@@ -57,6 +56,9 @@ async def end(ctx: RunContext, err: OrchError | None) -> timedelta | None:
     if status.identity is not None:
         await _let_go(ctx)
         await withdraw(ctx)
+        rest = await show_end(ctx, by_us=_is_by_us(ctx))
+        if rest is not None:
+            return rest
         await _if_allowed(ctx, "comment", refresh_sticky(ctx))
     if _is_money_open(ctx):
         return _LOOK_AGAIN
@@ -116,8 +118,6 @@ async def _let_go(ctx: RunContext) -> None:
     pushed = any(effect.key.startswith("push/") for effect in ctx.run.status.effects)
     if branch is not None and pushed and pull is None and not branch.taken_over:
         await _if_allowed(ctx, "delete-branch", ctx.forge.delete_branch(branch.name or ""))
-    if pull is not None and pull.state is PullRequestState.CLOSED:
-        await _if_allowed(ctx, "label", ctx.forge.add_labels(ctx.run.spec.issue_number, [DECLINED]))
 
 
 async def _stop(runner: WorkRunner, run: IssueRun, now: datetime) -> None:
@@ -137,11 +137,15 @@ async def _if_allowed(ctx: RunContext, what: str, act: Awaitable[None]) -> None:
         ctx.lines("farewell_refused", {"act": what, "why": err.message})
 
 
+def _is_by_us(ctx: RunContext) -> bool:
+    """Whether a merge that happened was ours."""
+    return any(effect.key.startswith("merge/") for effect in ctx.run.status.effects)
+
+
 def _conclude(ctx: RunContext) -> None:
     status, now = ctx.run.status, ctx.clock()
     if status.failure is None:
-        by_us = any(effect.key.startswith("merge/") for effect in status.effects)
-        reason = IssueRunReason.MERGED if by_us else IssueRunReason.MERGED_EXTERNALLY
+        reason = IssueRunReason.MERGED if _is_by_us(ctx) else IssueRunReason.MERGED_EXTERNALLY
         pull = status.pull_request
         text = f"#{pull.number} is merged" if pull else "the pull request is merged"
         set_condition(ctx.run, IssueRunCondition.SUCCEEDED, True, reason, text, now)

@@ -34,6 +34,7 @@ from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
 from orch.stages import PIPELINE, Again, Done, RunContext, Waiting, interference
 from orch.stages.interference import is_merged, must_see_repository
+from orch.stages.signs import show
 from orch.stages.work import STEP_FAILED
 
 _ROUNDS: Final = 4
@@ -97,7 +98,10 @@ class IssueRunReconciler:
             _check_time(ctx)
             outcome = await interference(ctx) or await _walk(ctx)
             _recovered(run)
-            return await end(ctx, None) if isinstance(outcome, Done) else _show(run, outcome, now)
+            if isinstance(outcome, Done):
+                return await end(ctx, None)
+            rest = _show(run, outcome, now)
+            return _sooner(rest, await show(ctx, outcome))
         except KubeError:
             raise
         except OrchError as err:
@@ -120,6 +124,10 @@ class IssueRunReconciler:
         except OrchError as late:  # the end itself meets a limit: the failure is recorded, the rest follows
             rest = _pause(run, late, self._contexts.clock()) or Waiting(None, late.message, _LOOK_AGAIN)
             return _show(run, rest, self._contexts.clock())
+
+
+def _sooner(one: timedelta | None, other: timedelta | None) -> timedelta | None:
+    return min((rest for rest in (one, other) if rest is not None), default=None)
 
 
 def _pause(run: IssueRun, err: OrchError, now: datetime) -> Waiting | None:

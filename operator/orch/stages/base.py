@@ -1,12 +1,18 @@
-"""What several stages start from: the pinned base commit, and what an earlier attempt learnt."""
+"""What several stages start from: the repository that may be written to, the pinned base commit, what an earlier attempt learnt."""
 
 from __future__ import annotations
 
-from orch.api.v1alpha1 import BranchStatus, Step
+from typing import Final
+
+from orch.api.conditions import find_condition
+from orch.api.v1alpha1 import BranchStatus, ConditionStatus, OrchestratedRepo, Step
+from orch.api.v1alpha1.reasons import OrchestratedRepoCondition, OrchestratedRepoReason
 from orch.api.work import Feedback, StepOutcome
 from orch.errors import Terminal
 from orch.policy.identity import branch_name
 from orch.stages.contract import RunContext
+
+_NOT_OURS: Final = (OrchestratedRepoReason.REPOSITORY_CHANGED, OrchestratedRepoReason.REPOSITORY_ARCHIVED)
 
 
 async def pin_base(ctx: RunContext) -> str:
@@ -30,6 +36,14 @@ def base_branch(ctx: RunContext) -> str:
     """The branch that runs merge into: the policy's, else GitHub's default branch."""
     repository = ctx.repo.status.repository
     return ctx.repo.spec.base_branch or (repository and repository.default_branch) or "main"
+
+
+def not_ours(repo: OrchestratedRepo) -> str | None:
+    """Why nothing is written to the repository: it is read-only, or another one has taken its name. None: it may be."""
+    ready = find_condition(repo, OrchestratedRepoCondition.READY)
+    if ready is None or ready.status is not ConditionStatus.FALSE or ready.reason not in _NOT_OURS:
+        return None
+    return ready.message
 
 
 def branch(ctx: RunContext) -> BranchStatus:

@@ -9,7 +9,7 @@ from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import ChecksState, ChecksStatus, EffectState
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.api.work import Feedback, StepStage
-from orch.policy.checks import ChecksResult, ChecksVerdict, judge
+from orch.policy.checks import ChecksResult, ChecksVerdict, by_others, judge
 from orch.policy.fitting import shortened
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Check, Checks, CheckState
@@ -41,7 +41,7 @@ async def checks(ctx: RunContext) -> Outcome:
     known = ctx.run.status.checks
     if known is not None and known.head_sha == head and known.state is ChecksState.PASSED:
         return Done()
-    found = await ctx.forge.checks(head)
+    found = by_others(await ctx.forge.checks(head))
     rules = await ctx.forge.branch_rules(branch(ctx).base_branch or "main")
     waited = since_push(ctx, head)
     verdict = judge(found, rules, ctx.repo.spec.merge, grace_over=waited > GRACE)

@@ -99,6 +99,8 @@ class RunContext:
     """The attempt that this one retries."""
     issue: Issue | None = None
     pull: Pull | None = None
+    open_head: str | None = None
+    """The head for which every gate but the host's own was found open in this look."""
     lines: Callable[[str, Mapping[str, object]], None] = field(default=lambda _event, _fields: None)
     """The audit stream: an event name and its fields."""
 

@@ -64,6 +64,11 @@ async def once(ctx: RunContext, key: str, *, find: Find, act: Act, look_first: b
     return await _act(ctx, key, act)
 
 
+def withdraw_effect(run: IssueRun, key: str) -> None:
+    """Forget an effect: it did not happen, or something else has taken its place."""
+    run.status.effects = [effect for effect in run.status.effects if effect.key != key]
+
+
 async def _act(ctx: RunContext, key: str, act: Act) -> str | Waiting:
     try:
         ctx.fence()
@@ -73,7 +78,7 @@ async def _act(ctx: RunContext, key: str, act: Act) -> str | Waiting:
         ctx.lines("effect_unknown", {"effect": key, "why": err.message})
         return _wait(ctx, unknown, ctx.clock())
     except OrchError:
-        ctx.run.status.effects = [effect for effect in ctx.run.status.effects if effect.key != key]
+        withdraw_effect(ctx.run, key)
         raise
     ctx.lines("effect_done", {"effect": key, "observed": observed})
     return _record(ctx.run, key, EffectState.DONE, ctx.clock(), observed)

@@ -6,16 +6,14 @@ conditional requests, which cost nothing while nothing changed.
 
 from __future__ import annotations
 
-from typing import Final
-
-from orch.api.conditions import find_condition
-from orch.api.v1alpha1 import ConditionStatus, ContentChange, IssueRun, PullRequestState, StepState, TriggerType
-from orch.api.v1alpha1.reasons import OrchestratedRepoCondition, OrchestratedRepoReason, WaitingReason
+from orch.api.v1alpha1 import ContentChange, IssueRun, PullRequestState, StepState, TriggerType
+from orch.api.v1alpha1.reasons import OrchestratedRepoReason, WaitingReason
 from orch.api.work import IssueText
 from orch.errors import Cancelled, CredentialsRefused, NotFound
 from orch.policy.intake import refusal
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Issue, Pull
+from orch.stages.base import not_ours
 from orch.stages.claim import BODY_LIMIT
 from orch.stages.content import HOLD, await_label, labelled_since
 from orch.stages.contract import RunContext, Waiting
@@ -26,8 +24,6 @@ from orch.stages.merge import adopt_merge
 from orch.stages.pacing import for_people
 from orch.stages.work import place
 
-_NOT_OURS: Final = (OrchestratedRepoReason.REPOSITORY_CHANGED, OrchestratedRepoReason.REPOSITORY_ARCHIVED)
-
 
 async def interference(ctx: RunContext) -> Waiting | None:
     """None: nothing stands in the way. Raises Cancelled when a person ended the run."""
@@ -37,20 +33,12 @@ async def interference(ctx: RunContext) -> Waiting | None:
         )
     if ctx.run.spec.suspend or ctx.repo.spec.suspend:
         return Waiting(WaitingReason.SUSPENDED, "the run or its repository is suspended: unset spec.suspend to go on")
-    if (held := _repository(ctx)) is not None:
-        return held
+    if (why := not_ours(ctx.repo)) is not None:
+        return Waiting(WaitingReason.AWAITING_HUMAN, why, for_people(ctx))
     if ctx.run.status.start_time is None or ctx.run.status.issue is None or is_merged(ctx.run):
         return None
     held = await _pull(ctx)
     return held if held is not None or is_merged(ctx.run) else await _issue(ctx)
-
-
-def _repository(ctx: RunContext) -> Waiting | None:
-    """A repository that cannot be written to, or that has taken the name of the one that was pinned."""
-    ready = find_condition(ctx.repo, OrchestratedRepoCondition.READY)
-    if ready is None or ready.status is not ConditionStatus.FALSE or ready.reason not in _NOT_OURS:
-        return None
-    return Waiting(WaitingReason.AWAITING_HUMAN, ready.message, for_people(ctx))
 
 
 async def must_see_repository(ctx: RunContext) -> None:

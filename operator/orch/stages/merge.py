@@ -9,8 +9,9 @@ from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import ApprovalOutcome, Gate, MergeGate, PullRequestState, UpToDate
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import NotMergeable
+from orch.policy.checks import OWN_CONTEXT
 from orch.policy.freezes import in_freeze
-from orch.policy.merging import Ended, Facts, Fix, FixNeeded, GateVerdict, Ready, Wait, decide
+from orch.policy.merging import Ended, Facts, Fix, FixNeeded, GateVerdict, Ready, Wait, decide, is_open
 from orch.policy.text import one_line
 from orch.ports import Pull
 from orch.stages import texts
@@ -19,7 +20,9 @@ from orch.stages.base import branch
 from orch.stages.checks import GRACE, pace, since_push
 from orch.stages.contract import NOW, Again, Done, Outcome, RunContext, Waiting
 from orch.stages.gates import Question, ask, once_open
+from orch.stages.pacing import after
 from orch.stages.review import approvers, trusted_reviewers
+from orch.stages.signs import show_open, since_shown
 from orch.stages.update import bring_up_to_date, resolve
 
 _REASONS: Final = {
@@ -48,8 +51,13 @@ async def merge(ctx: RunContext) -> Outcome:
     )
     pull = ctx.pull or await ctx.forge.get_pull(status.number)
     # `ask` has answered for exactly this content
-    decision = decide(await _facts(ctx, pull, ApprovalOutcome.APPROVED), ctx.repo.spec.merge)
+    facts = await _facts(ctx, pull, ApprovalOutcome.APPROVED)
+    decision = decide(facts, ctx.repo.spec.merge)
     _record(ctx, decision.gates)
+    if is_open(facts, ctx.repo.spec.merge):
+        told = await _tell_host(ctx, facts)
+        if told is not None:
+            return told
     verdict = decision.outcome
     match verdict:
         case Ready():
@@ -58,10 +66,26 @@ async def merge(ctx: RunContext) -> Outcome:
             return await _fix(ctx, verdict)
         case Wait():
             reason = _REASONS.get(verdict.reason, WaitingReason.AWAITING_HUMAN)
-            return Waiting(reason, verdict.message, pace(ctx))
+            return Waiting(reason, verdict.message, min(pace(ctx), after(since_shown(ctx))))
         case Ended():
             ctx.pull = None
             return Waiting(None, verdict.message, NOW)
+
+
+async def _tell_host(ctx: RunContext, facts: Facts) -> Waiting | None:
+    """Where its rules require our word before a merge, or block it for what they tell nobody, it is given now: then the pull
+    request is looked at anew. Elsewhere the merge does not wait for it."""
+    ctx.open_head = facts.expected_head
+    is_required = any(name.casefold() == OWN_CONTEXT for name in facts.rules.required_checks)
+    if not is_required and facts.pull.mergeable_state != "blocked":
+        return None
+    shown = await show_open(ctx)
+    if isinstance(shown, Waiting):
+        return shown
+    if not shown:
+        return None
+    ctx.pull = None
+    return Waiting(None, "the branch rules are asked again, now that orch has said yes", NOW)
 
 
 async def _tell_the_others(ctx: RunContext, number: int) -> None:
@@ -141,7 +165,9 @@ async def _merge(ctx: RunContext, pull: Pull) -> Outcome:
         merged = await once_open(ctx, Gate.MERGE, f"merge/{head}", find=find, act=act)
     except NotMergeable as err:
         ctx.run.status.checks = None  # what was recorded no longer holds: look at everything again
-        return Waiting(WaitingReason.AWAITING_HUMAN, f"GitHub refuses the merge: {err.message}", pace(ctx))
+        await show_open(ctx)  # what GitHub lacks may be our word, and its own look at the rules may have been old
+        rest = min(pace(ctx), after(since_shown(ctx)))
+        return Waiting(WaitingReason.AWAITING_HUMAN, f"GitHub refuses the merge: {err.message}", rest)
     if isinstance(merged, Waiting):
         return merged
     adopt_merge(ctx, merged)

@@ -15,12 +15,14 @@ from orch.stages.contract import NOW, Done, Outcome, RunContext, Waiting
 from orch.stages.effects import done, find_effect, once
 from orch.stages.gates import Question, ask, once_open, take_over
 from orch.stages.pacing import for_people
+from orch.stages.signs import show
 from orch.stages.sticky import refresh_sticky
 
 
 async def publish(ctx: RunContext) -> Outcome:
     """Push the guarded head, then open the pull request or adopt the one that is there."""
     record = branch(ctx)
+    is_new = record.expected_sha != record.head_sha or ctx.run.status.pull_request is None
     if record.expected_sha != record.head_sha:
         pushed = await _push(ctx)
         if not isinstance(pushed, Done):
@@ -39,6 +41,8 @@ async def publish(ctx: RunContext) -> Outcome:
             "the pull request is open",
             ctx.clock(),
         )
+    if is_new:  # before its checks are read for the first time: what changes between two looks costs quota
+        await show(ctx, Waiting(WaitingReason.AWAITING_CHECKS, "its checks are looked at next"))
     return Done()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orch.api.v1alpha1 import PullRequestState
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.api.work import Feedback, StepOutcome, StepStage
 from orch.policy.intake import is_trusted
@@ -20,7 +21,7 @@ from orch.stages.work import steps_of
 async def review(ctx: RunContext) -> Outcome:
     """Address what trusted people ask for on our head, then wait for the approvals that the branch rules demand."""
     pull = ctx.run.status.pull_request
-    if pull is None:
+    if pull is None or pull.state is PullRequestState.MERGED:
         return Done()
     reviews = await ctx.forge.reviews(pull.number)
     rules = await ctx.forge.branch_rules(branch(ctx).base_branch or "main")

@@ -5,12 +5,14 @@ The issue's title is a stranger's text: it passes `one_line` or `render_untruste
 
 from __future__ import annotations
 
+from typing import Final
+
 from orch.api.conditions import is_false
-from orch.api.v1alpha1 import Finding, IssueRun, OrchestratedRepo, Step
-from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, find_meaning
+from orch.api.v1alpha1 import FailureStatus, Finding, IssueRun, OrchestratedRepo, Step
+from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason, find_meaning
 from orch.policy.render import marker, render_title, render_untrusted
 from orch.policy.text import one_line
-from orch.ports import Author
+from orch.ports import Author, CommitStatus, StatusState
 
 RUN_TRAILER = "Orch-Run"
 """Names the run in the message of each commit of ours; its value is the run's identity."""
@@ -19,6 +21,8 @@ _NO_NEW_ATTEMPT = {IssueRunReason.CLAIMED_ELSEWHERE, IssueRunReason.DELETED, Iss
 """Somebody has decided otherwise, or another run is at it."""
 
 _RELEASED = "<!-- orch:released -->"
+_DESCRIPTION: Final = 140
+"""Characters of a commit status' description (REST "Create a commit status")."""
 
 
 def author(repo: OrchestratedRepo) -> Author:
@@ -94,6 +98,30 @@ def pull_body(run: IssueRun, repo: OrchestratedRepo) -> str:
 def sticky(run: IssueRun) -> str:
     """The one comment on the issue, as the run stands now."""
     return "\n".join([marker(run.status.identity or "", "claim"), *_story(run)]) + "\n"
+
+
+_WAITING_STATUS: Final = {
+    None: "orch is at work on this change",
+    WaitingReason.AWAITING_APPROVAL: "waits for an approval: kubectl orch inbox",
+    WaitingReason.AWAITING_CHECKS: "waits for checks",
+    WaitingReason.AWAITING_REVIEW: "waits for a review",
+    WaitingReason.BUDGET_EXHAUSTED: "waits for money: see spec.budget",
+    WaitingReason.CONTENT_CHANGED: "the issue was edited after its label: somebody trusted labels it again",
+    WaitingReason.MERGE_FROZEN: "waits for the end of a freeze of merges",
+    WaitingReason.TAKEN_OVER: "somebody else has pushed to the branch: orch does not merge it",
+}
+
+
+def waiting_status(reason: WaitingReason | None, message: str) -> str | None:
+    """The description of a status that is pending; None for a wait that is no news. Free of counts and times."""
+    if reason is WaitingReason.AWAITING_HUMAN:
+        return render_title(f"needs a person: {message}", limit=_DESCRIPTION)
+    return _WAITING_STATUS.get(reason)
+
+
+def failed_status(failure: FailureStatus) -> CommitStatus:
+    """What stands on the head of a run that ended without a merge."""
+    return CommitStatus(StatusState.FAILURE, render_title(f"ended without a merge: {failure.reason}", _DESCRIPTION))
 
 
 def is_released(body: str) -> bool:

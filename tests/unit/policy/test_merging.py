@@ -11,7 +11,7 @@ import pytest
 from orch.api.v1alpha1 import ApprovalOutcome, MergeSpec, NoChecks, UpToDate
 from orch.policy.checks import ChecksResult, judge
 from orch.policy.freezes import Frozen
-from orch.policy.merging import Ended, Facts, Fix, FixNeeded, Ready, Wait, decide
+from orch.policy.merging import Ended, Facts, Fix, FixNeeded, Ready, Wait, decide, is_open
 from orch.ports import BranchRules, Check, Checks, CheckState, Pull, Review
 
 HEAD = "1" * 40
@@ -134,3 +134,37 @@ def test_the_verdict_names_what_failed() -> None:
 def test_statuses_only_is_said() -> None:
     found = judge(checks(("ci", P), readable=False), BranchRules(), MergeSpec(), grace_over=True)
     assert "cannot be read" in found.message
+
+
+@pytest.mark.parametrize(
+    ("more", "spec", "ready"),
+    [
+        pytest.param({}, {}, True, id="nothing stands in the way"),
+        pytest.param({"pull_mergeable_state": "blocked"}, {}, True, id="a rule that GitHub names to nobody"),
+        pytest.param({"rules": BranchRules(required_approvals=1)}, {}, True, id="an approval on GitHub"),
+        pytest.param(
+            {"rules": BranchRules(required_checks=frozenset({"other"}))}, {}, True, id="a check that GitHub awaits"
+        ),
+        pytest.param({"rules": BranchRules(merge_queue=True)}, {}, True, id="a merge queue"),
+        pytest.param({}, {"required_checks": ["other"]}, False, id="a check that policy awaits"),
+        pytest.param({"checks": checks(("build", R))}, {}, False, id="a check that runs"),
+        pytest.param({"rules": BranchRules(up_to_date=True), "behind": True}, {}, False, id="another head is to come"),
+        pytest.param(
+            {"reviews": [review("alice", "CHANGES_REQUESTED")]}, {}, False, id="a review that we are to address"
+        ),
+        pytest.param({"approval": ApprovalOutcome.PENDING}, {}, False, id="people are asked"),
+        pytest.param({"pull_head_sha": "2" * 40}, {}, False, id="another head than ours"),
+        pytest.param({"pull_draft": True}, {}, False, id="a draft"),
+    ],
+)
+def test_whether_all_gates_but_the_hosts_own_are_open(more: dict[str, Any], spec: dict[str, Any], ready: bool) -> None:
+    assert is_open(facts(**more), MergeSpec(**spec)) is ready
+
+
+def test_what_orch_says_itself_is_no_check() -> None:
+    rules = BranchRules(required_checks=frozenset({"orch"}))
+    own, red = ("Orch", R), ("orch", F)
+    assert judge(checks(own, ("build", P)), rules, MergeSpec(required_checks=["ORCH"]), grace_over=True).passed == 1
+    assert judge(checks(red), BranchRules(), MergeSpec(), grace_over=True).result is ChecksResult.NONE
+    run = Checks(HEAD, (Check("orch", F, id=1),))
+    assert judge(run, BranchRules(), MergeSpec(), grace_over=True).result is ChecksResult.FAILED, "another's check run"

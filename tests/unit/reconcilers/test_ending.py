@@ -12,7 +12,8 @@ from tests.unit.stages.world import World, at
 from orch.api.conditions import find_condition
 from orch.api.v1alpha1 import ApprovalOutcome, FailureClass, RunStage, StepState
 from orch.errors import Cancelled, CredentialsRefused, NotFound, OrchError, PolicyDenied, RateLimited, Terminal
-from orch.reconcilers.ending import DECLINED, end
+from orch.policy.intake import DECLINED
+from orch.reconcilers.ending import end
 from orch.stages import Stage, Waiting
 from orch.stages.checks import checks
 from orch.stages.claim import claim

@@ -11,7 +11,7 @@ from tests.unit.stages.world import World, at
 from orch.api.v1alpha1 import ApprovalOutcome, MergeMethod, PullRequestState
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.errors import NotMergeable, PolicyDenied, RateLimited
-from orch.ports import BranchRules
+from orch.ports import BranchRules, StatusState
 from orch.stages import Again, Done, Waiting
 from orch.stages.checks import checks
 from orch.stages.guard import guard
@@ -40,7 +40,6 @@ async def _merged(world: World) -> None:
     [
         pytest.param({"draft": True}, WaitingReason.AWAITING_HUMAN, id="a draft"),
         pytest.param({"mergeable": None}, WaitingReason.AWAITING_CHECKS, id="GitHub still computes"),
-        pytest.param({"mergeable_state": "blocked"}, WaitingReason.AWAITING_HUMAN, id="a rule that GitHub hides"),
         pytest.param({"labels": frozenset({"hold"})}, WaitingReason.AWAITING_HUMAN, id="the blocker label"),
     ],
 )
@@ -50,6 +49,42 @@ async def test_what_holds_the_merge_back(facts: dict[str, object], reason: Waiti
     world.forge.set_pull(**facts)
     assert _reason(await world.play(merge)) is reason
     assert "merge" not in world.acts.made
+
+
+async def test_a_rule_that_github_hides_is_told_that_we_are_ready_and_asked_again() -> None:
+    world = await at(merge)
+    world.forge.set_pull(mergeable_state="blocked")
+    assert await world.play(merge) == Waiting(
+        None, "the branch rules are asked again, now that orch has said yes", timedelta(0)
+    )
+    assert [said.state for _, _, said in world.forge.statuses][-1] is StatusState.SUCCESS
+    for _ in range(2):
+        outcome = await world.play(merge)
+        assert _reason(outcome) is WaitingReason.AWAITING_HUMAN
+    assert len(world.forge.statuses) == 2, "what stands is not said again"
+    assert "merge" not in world.acts.made
+
+
+async def test_our_own_status_is_not_waited_for_and_is_given_before_the_merge_where_rules_require_it() -> None:
+    world = await at(publish)
+    world.forge.rules = BranchRules(required_checks=frozenset({"Orch", "build"}))
+    for stage in (publish, checks, review):
+        assert await world.play(stage) == Done()
+    assert (await world.play(merge)) == Waiting(
+        None, "the branch rules are asked again, now that orch has said yes", timedelta(0)
+    )
+    assert "merge" not in world.acts.made
+    assert await world.play(merge) == Waiting(None, "merged", timedelta(0))
+    assert [said.state for _, _, said in world.forge.statuses] == [StatusState.PENDING, StatusState.SUCCESS]
+
+
+async def test_a_merge_is_refused_for_our_word_alone_gets_it() -> None:
+    world = await at(merge)
+    world.acts.refused["merge"] = NotMergeable("NotMergeable", 'Required status check "orch" is expected.')
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert outcome.retry_after == timedelta(seconds=2)
+    assert [said.state for _, _, said in world.forge.statuses][-1] is StatusState.SUCCESS
 
 
 async def test_a_freeze_holds_the_merge_back() -> None:

@@ -11,16 +11,15 @@ from orch.adapters.github import facts, translate
 from orch.adapters.github.line import TAIL
 from orch.adapters.github.rest import Answer, Rest
 from orch.errors import CredentialsRefused, OrchError, RateLimited
-from orch.ports import Check, Checks, CheckState
+from orch.ports import Check, Checks, CheckState, CommitStatus
 
 _RUNS: Final = "check runs "
 
 
 async def read_checks(rest: Rest, repository: str, sha: str) -> Checks:
     """All checks of one commit by name. Raises Transient while GitHub does not see the commit."""
-    commit = f"{repository}/commits/{sha}"
     try:
-        statuses = await rest.pages(f"{commit}/status", within="statuses")
+        statuses = await _read_statuses(rest, repository, sha)
         runs = await _read_runs(rest, repository, sha)
     except translate.Refused as err:
         raise translate.of_commit(err) from None
@@ -28,6 +27,20 @@ async def read_checks(rest: Rest, repository: str, sha: str) -> Checks:
     items += runs.read(lambda entries: [facts.check_run(entry) for entry in facts.newest_runs(entries)]) if runs else []
     items.sort(key=lambda check: (check.name, check.id or 0))
     return Checks(sha, tuple(items), readable=runs is not None)
+
+
+async def read_status(rest: Rest, repository: str, sha: str, context: str) -> CommitStatus | None:
+    """What stands under a context of a commit. Contexts ignore case (REST "Create a commit status")."""
+    wanted = context.casefold()
+    statuses = await _read_statuses(rest, repository, sha)
+    return statuses.read(
+        lambda entries: next((facts.told(entry) for entry in entries if entry["context"].casefold() == wanted), None)
+    )
+
+
+async def _read_statuses(rest: Rest, repository: str, sha: str) -> Answer:
+    """The newest status of each context."""
+    return await rest.pages(f"{repository}/commits/{sha}/status", within="statuses")
 
 
 async def may_read(rest: Rest, repository: str, branch: str, *, again: bool) -> bool:

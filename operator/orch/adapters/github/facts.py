@@ -6,7 +6,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from orch.ports import Check, CheckState, Comment, Issue, LabelEvent, Permission, Pull, RepositoryFacts, Review
+from orch.ports import (
+    Check,
+    CheckState,
+    Comment,
+    CommitStatus,
+    Issue,
+    LabelEvent,
+    Permission,
+    Pull,
+    RepositoryFacts,
+    Review,
+    StatusState,
+)
 
 _PASSED: Final = frozenset({"success", "neutral", "skipped"})
 _ROLES: Final = {
@@ -144,6 +156,12 @@ def status(document: dict[str, Any]) -> Check:
         url=document.get("target_url") or "",
         summary=document.get("description") or "",
     )
+
+
+def told(document: dict[str, Any]) -> CommitStatus:
+    """The same entry, as what is said of the commit."""
+    states = {"success": StatusState.SUCCESS, "pending": StatusState.PENDING}
+    return CommitStatus(states.get(document["state"], StatusState.FAILURE), document.get("description") or "")
 
 
 def newest_runs(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from orch.adapters.github import facts, translate
-from orch.adapters.github.checks import may_read, read_checks, read_log
+from orch.adapters.github.checks import may_read, read_checks, read_log, read_status
 from orch.adapters.github.hosts import Host
 from orch.adapters.github.rest import Answer, Rest
 from orch.adapters.github.rules import read_rules
@@ -22,6 +22,7 @@ from orch.ports import (
     Check,
     Checks,
     Comment,
+    CommitStatus,
     Credential,
     Issue,
     LabelEvent,
@@ -153,6 +154,24 @@ class GitHubForge:
     async def add_labels(self, number: int, labels: Sequence[str]) -> None:
         """REST "Add labels to an issue"; GitHub makes labels that it does not know."""
         await self._write("add-labels", "POST", f"{self._path}/issues/{number}/labels", {"labels": list(labels)})
+
+    async def remove_label(self, number: int, label: str) -> None:
+        """REST "Remove a label from an issue", which answers 404 for one that is not on."""
+        try:
+            path = f"{self._path}/issues/{number}/labels/{quote(label, safe='')}"
+            await self._write("remove-label", "DELETE", path)
+        except NotFound:
+            return
+
+    async def find_status(self, sha: str, context: str) -> CommitStatus | None:
+        """REST "Get the combined status", as `checks` asks for it: what has not changed since costs no quota."""
+        return await read_status(self._rest, self._path, sha, context)
+
+    async def set_status(self, sha: str, context: str, status: CommitStatus, *, url: str) -> None:
+        """REST "Create a commit status". GitHub keeps all of them and shows the newest of each context."""
+        document = {"state": status.state.lower(), "context": context, "description": status.description}
+        path = f"{self._path}/statuses/{sha}"
+        await self._write("set-status", "POST", path, document | ({"target_url": url} if url else {}))
 
     async def find_pull(self, *, head: str) -> Pull | None:
         """REST "List pull requests"."""

@@ -55,8 +55,8 @@ class OrchestratedRepoSpec(Model):
     host: Annotated[HostName, immutable("host")] = "github.com"
     """An entry of the operator's own list of hosts, never an address by itself. Immutable."""
     credentials_ref: LocalRef
-    """Secret in the same namespace with the key `token`: a token that may read and write contents, issues and pull
-    requests of the repository."""
+    """Secret in the same namespace with the key `token`: a token that may read and write contents, issues, pull
+    requests and commit statuses of the repository."""
     base_branch: BranchName | None = None
     """Branch that changes are made for; default: the repository's default branch."""
     interval: Annotated[Duration, at_least("10s"), at_most("24h")] = timedelta(minutes=1)

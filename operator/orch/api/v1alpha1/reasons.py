@@ -128,6 +128,10 @@ class IssueRunCondition(Documented):
     CHECKS_PASSED = "ChecksPassed", "Whether all checks that count have passed on the current head."
     MERGE_APPROVED = "MergeApproved", "Whether the gate Merge is open for exactly this change."
     MERGED = "Merged", "Whether the pull request was merged."
+    STATUS_SHOWN = (
+        "StatusShown",
+        "False while the credential may not say on the pull request how the run stands; absent otherwise.",
+    )
     WAITING = "Waiting", "True while the run waits for something outside of orch; the reason says for what."
     SUCCEEDED = "Succeeded", "Unknown while the run is active; then True or False, for good."
 
@@ -213,6 +217,11 @@ class IssueRunReason(Documented):
     APPROVED = "Approved", "The gate Merge is open: people approved, or policy does not ask."
     MERGED = "Merged", "The pull request was merged."
     MERGED_EXTERNALLY = "MergedExternally", "A person merged the pull request. Nothing to do."
+    STATUS_REFUSED = (
+        "StatusRefused",
+        "The token may not write commit statuses. The run goes on, but branch rules that require `orch` block its merge. "
+        "Grant the token the permission Commit statuses (write); it is tried again within 15 minutes.",
+    )
     NOT_WAITING = "NotWaiting", "The run waits for nothing outside of orch."
     # how a run ends without a merge: policy
     NOT_ACTIONABLE = "NotActionable", "The issue does not say enough to start. Say more, then label it again."

@@ -20,12 +20,12 @@ def rules_for(repo: Repo, branch: str, login: str | None = None) -> list[BranchR
 
 
 def latest_statuses(state: State, repo: Repo, sha: str) -> list[CommitStatus]:
-    """The newest status of each context, newest first."""
+    """The newest status of each context, newest first. Contexts ignore case (REST "Create a commit status")."""
     newest: dict[str, CommitStatus] = {}
     for row in state.store.of(CommitStatus, repo.id):
         if row.sha == sha:
-            newest.pop(row.context, None)
-            newest[row.context] = row
+            newest.pop(row.context.casefold(), None)
+            newest[row.context.casefold()] = row
     return list(reversed(newest.values()))
 
 

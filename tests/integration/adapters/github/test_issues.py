@@ -112,6 +112,13 @@ async def test_labels_are_added(forge: Forge) -> None:
     assert (await forge.get_issue(3)).labels == {"orch", "new one"}
 
 
+async def test_a_label_is_taken_off_and_one_that_is_not_on_is_no_error(forge: Forge) -> None:
+    await forge.add_labels(3, ["orch/waiting", "other"])
+    for _ in range(2):
+        await forge.remove_label(3, "orch/waiting")
+    assert (await forge.get_issue(3)).labels == {"other"}
+
+
 async def test_an_issue_that_went_away_is_not_found(forge: Forge, world: World) -> None:
     world.control.delete("/_control/repos/octo/demo/issues/1")
     world.control.post("/_control/repos/octo/demo/issues/2/transfer", json={"to": "octo/other"})

@@ -9,7 +9,7 @@ import pytest
 
 from orch.adapters.github import GitHubForges
 from orch.errors import WrongRepository
-from orch.ports import Forge
+from orch.ports import CommitStatus, Forge, StatusState
 
 if TYPE_CHECKING:
     from .conftest import MakeForge, World
@@ -20,6 +20,8 @@ ACTS: dict[str, Callable[[Forge], Awaitable[Any]]] = {
     "comment": lambda forge: forge.create_comment(1, "mine"),
     "edit": lambda forge: forge.edit_comment(1, "mine"),
     "label": lambda forge: forge.add_labels(1, ["orch"]),
+    "unlabel": lambda forge: forge.remove_label(1, "orch"),
+    "status": lambda forge: forge.set_status("0" * 40, "orch", CommitStatus(StatusState.PENDING, ""), url=""),
     "open": lambda forge: forge.open_pull(head="orch/x", base="main", title="t", body=""),
     "merge": lambda forge: forge.merge(1, sha="0" * 40, method="Squash", title="t", message=""),
     "delete": lambda forge: forge.delete_branch("orch/x"),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orch.errors import HeadMoved, NotFound, NotMergeable, Terminal, Transient
-from orch.ports import CheckState, Forge, Pull
+from orch.errors import CredentialsRefused, HeadMoved, NotFound, NotMergeable, Terminal, Transient
+from orch.ports import CheckState, CommitStatus, Forge, Pull, StatusState
 
 if TYPE_CHECKING:
     from .conftest import MakeForge, World
@@ -97,6 +97,28 @@ async def test_a_token_that_cannot_read_check_runs_sees_statuses(
     before = world.spent()
     await fine.checks(pull.head_sha)
     assert world.spent() == before  # what was refused is not asked again at once
+
+
+async def test_a_status_is_found_as_it_was_set_and_the_newest_stands(
+    forge: Forge, open_forge: MakeForge, world: World, pull: Pull
+) -> None:
+    assert await forge.find_status(pull.head_sha, "orch") is None
+    world.as_("alice").post(f"{DEMO}/statuses/{pull.head_sha}", json={"context": "other", "state": "error"})
+    for status in (
+        CommitStatus(StatusState.PENDING, "waits for checks"),
+        CommitStatus(StatusState.FAILURE, "ended"),
+        CommitStatus(StatusState.SUCCESS, ""),
+    ):
+        await forge.set_status(pull.head_sha, "orch", status, url="https://git.test/issues/1")
+        assert await forge.find_status(pull.head_sha, "ORCH") == status
+    before = world.spent()
+    await forge.checks(pull.head_sha)
+    assert world.spent() - before == 1, "the statuses are known, the check runs are not"
+    permissions = {"contents": "write", "issues": "write", "statuses": "read"}
+    reader = open_forge(world.server.token("orch-bot", kind="app", permissions=permissions, repos=["octo/demo"]))
+    with pytest.raises(CredentialsRefused) as caught:
+        await reader.set_status(pull.head_sha, "orch", status, url="")
+    assert caught.value.reason == "Forbidden"
 
 
 async def test_a_commit_that_is_not_seen_yet(forge: Forge) -> None:

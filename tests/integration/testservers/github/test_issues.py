@@ -115,6 +115,12 @@ class TestLabels:
         assert alice.delete(f"{DEMO}/issues/{number}/labels").status_code == 204
         assert alice.get(f"{DEMO}/issues/{number}").json()["labels"] == []
 
+    def test_a_name_with_a_slash_is_one_name(self, alice):
+        number = an_issue(alice, labels=["bug", "orch/waiting"])["number"]
+        left = alice.delete(f"{DEMO}/issues/{number}/labels/orch%2Fwaiting").json()
+        assert [label["name"] for label in left] == ["bug"]
+        assert alice.get(f"{DEMO}/labels/orch%2Fwaiting").json()["name"] == "orch/waiting"
+
     def test_the_repositorys_own(self, alice):
         made = alice.post(f"{DEMO}/labels", json={"name": "orch/declined", "color": "5319E7"}).json()
         assert (made["color"], made["default"]) == ("5319e7", False)

@@ -131,12 +131,12 @@ READ = "issues|pull_requests:read"
 ENDPOINTS = [
     Endpoint("GET", f"{REPO}/labels", list_labels, READ),
     _write("POST", f"{REPO}/labels", create_label, "write"),
-    Endpoint("GET", f"{REPO}/labels/{{name}}", get_label, READ),
-    _write("PATCH", f"{REPO}/labels/{{name}}", update_label, "write"),
-    _write("DELETE", f"{REPO}/labels/{{name}}", delete_label, "write"),
+    Endpoint("GET", f"{REPO}/labels/{{name:path}}", get_label, READ),
+    _write("PATCH", f"{REPO}/labels/{{name:path}}", update_label, "write"),
+    _write("DELETE", f"{REPO}/labels/{{name:path}}", delete_label, "write"),
     Endpoint("GET", f"{ISSUE}/labels", list_issue_labels, READ),
     _write("POST", f"{ISSUE}/labels", add_issue_labels),
     _write("PUT", f"{ISSUE}/labels", set_issue_labels),
     _write("DELETE", f"{ISSUE}/labels", clear_issue_labels),
-    _write("DELETE", f"{ISSUE}/labels/{{name}}", remove_issue_label),
+    _write("DELETE", f"{ISSUE}/labels/{{name:path}}", remove_issue_label),
 ]
