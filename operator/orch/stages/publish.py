@@ -16,7 +16,6 @@ from orch.stages.effects import done, find_effect, once
 from orch.stages.gates import Question, ask, once_open, take_over
 from orch.stages.pacing import for_people
 from orch.stages.signs import show
-from orch.stages.sticky import refresh_sticky
 
 
 async def publish(ctx: RunContext) -> Outcome:
@@ -47,11 +46,10 @@ async def publish(ctx: RunContext) -> Outcome:
 
 
 async def _tell(ctx: RunContext) -> None:
-    """Labels and the sticky comment. Both may be done twice, and are done again when the first time failed."""
+    """The policy's labels. They may be put on twice, and are tried again when the first time failed."""
     pull, labels = ctx.run.status.pull_request, ctx.repo.spec.publish.labels
     if pull is not None and labels:
         await ctx.forge.add_labels(pull.number, labels)
-    await refresh_sticky(ctx)
 
 
 async def _push(ctx: RunContext) -> Outcome:

@@ -151,11 +151,10 @@ def _story(run: IssueRun) -> list[str]:
     if failure is not None:
         quoted = render_untrusted(failure.message or "", limit=1_000)
         return [_RELEASED, f"**orch** ended run `{name}`: {failure.reason} ({cost}).", "", quoted, "", _next(run)]
-    if pull is None:
-        return [f"**orch** works on this issue (run `{name}`). Remove the label to stop it."]
-    if pull.merge_sha is not None:
+    if pull is not None and pull.merge_sha is not None:
         return [_RELEASED, f"**orch** merged #{pull.number} as {pull.merge_sha} ({cost})."]
-    return [f"**orch** opened #{pull.number} (run `{name}`, {cost} so far). Close the pull request to stop it."]
+    # true until the end, so that nothing is written for it on the way: GitHub links the pull request here by itself
+    return [f"**orch** works on this issue (run `{name}`). Remove the label, or close its pull request, to stop it."]
 
 
 def _next(run: IssueRun) -> str:

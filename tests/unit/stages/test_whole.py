@@ -6,8 +6,8 @@ from tests.unit.stages.world import World
 
 from orch.stages import PIPELINE, Done, Waiting
 
-_EFFECTS = ("create_comment", "start", "push", "open_pull", "merge", "delete_branch")
-_IDEMPOTENT = ("edit_comment", "record_rollback_point")
+_EFFECTS = ("create_comment", "start", "push", "open_pull", "set_status", "merge", "delete_branch")
+_IDEMPOTENT = ("record_rollback_point",)
 
 
 def _is_as_it_should_be(world: World) -> None:
