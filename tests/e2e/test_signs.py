@@ -33,6 +33,9 @@ def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory
 
 def test_how_a_run_stands_shows(lot: Lot) -> None:
     desk = lot.desk
+    fit = desk.condition("orchestratedrepos", "required", "RulesFit")
+    assert (fit["status"], fit["reason"]) == ("True", "Fits")
+    assert "orch's own status" in fit["message"]
 
     def required() -> None:
         run = lot.take(_REQUIRED)

@@ -177,8 +177,11 @@ class FakeForge:
     async def reviews(self, number: int) -> list[Review]:
         return list(self.reviewed)
 
-    async def branch_rules(self, branch: str) -> BranchRules:
+    async def branch_rules(self, branch: str, *, again: bool = False) -> BranchRules:
         return self.rules
+
+    async def rules_by_name(self, branch: str) -> BranchRules:
+        return BranchRules()
 
     async def merge(self, number: int, *, sha: str, method: str, title: str, message: str) -> str:
         def act() -> str:

@@ -16,7 +16,7 @@ import httpx2
 from orch.api.conditions import find_condition, is_true
 from orch.api.crd import HASH_ANNOTATION, schema_hashes
 from orch.api.v1alpha1 import OrchestratedRepo
-from orch.api.v1alpha1.reasons import OrchestratedRepoReason, find_meaning
+from orch.api.v1alpha1.reasons import OrchestratedRepoCondition, OrchestratedRepoReason, find_meaning
 from orch.cli.connection import failure, on_cluster
 from orch.cli.lookup import get_repos
 from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Format, Place, Which
@@ -148,7 +148,13 @@ def examine(repo: OrchestratedRepo) -> list[Finding]:
             find_meaning(condition.reason, OrchestratedRepoReason) or "",
         )
         for condition in bad
-    ] or [Finding(subject, WELL, "ready; the host accepts its credential")]
+    ] or [Finding(subject, WELL, f"ready; the host accepts its credential{_rules(repo)}")]
+
+
+def _rules(repo: OrchestratedRepo) -> str:
+    """What runs wait for on the host; nothing while its rules were not read."""
+    rules = find_condition(repo, OrchestratedRepoCondition.RULES_FIT)
+    return f"; {rules.message}" if rules is not None else ""
 
 
 async def _asked(subject: str, address: str | None, option: str, what: str) -> Finding:

@@ -36,6 +36,8 @@ class RepositoryFacts:
     empty: bool
     can_push: bool
     """Whether the credential may write contents."""
+    merge_methods: frozenset[str] | None = None
+    """Squash, Merge, Rebase: what the settings allow; None where the credential is not told."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,18 @@ class BranchRules:
     required_approvals: int = 0
     up_to_date: bool = False
     merge_queue: bool = False
+    pull_request: bool = False
+    """Commits arrive by pull requests only."""
+    merge_methods: frozenset[str] | None = None
+    """Squash, Merge, Rebase: what the rules allow; None: all."""
+    linear_history: bool = False
+    signatures: bool = False
+    locked: bool = False
+    """The branch may not be created, or not be moved."""
+    others: frozenset[str] = frozenset()
+    """What else is demanded of a merge, in GitHub's words."""
+    hidden: bool = False
+    """There is classic protection, of which the credential is told the checks alone."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +289,14 @@ class Forge(Protocol):
         """The latest deciding review of each author, and later comments; oldest first."""
         ...
 
-    async def branch_rules(self, branch: str) -> BranchRules: ...
+    async def branch_rules(self, branch: str, *, again: bool = False) -> BranchRules:
+        """What is demanded of a branch that is there; what was refused is asked for once a day, or `again`. Raises NotFound."""
+        ...
+
+    async def rules_by_name(self, branch: str) -> BranchRules:
+        """What rulesets demand of any branch of this name, whether or not it is there."""
+        ...
+
     async def merge(self, number: int, *, sha: str, method: str, title: str, message: str) -> str:
         """Merge if the head still is `sha`; return the merge commit. `method`: Squash, Merge or Rebase.
         Raises HeadMoved (409), NotMergeable (405; the text names the rule), RateLimited, Ambiguous."""

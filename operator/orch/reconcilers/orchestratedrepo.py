@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from orch.api.conditions import find_condition, set_condition
+from orch.api.conditions import find_condition, is_true, set_condition
 from orch.api.effective import policy_digest
 from orch.api.v1alpha1 import (
     IssueRun,
@@ -24,7 +24,9 @@ from orch.api.v1alpha1.reasons import OrchestratedRepoReason as Reason
 from orch.errors import CredentialsRefused, NeedsHuman, NotFound, OrchError, PolicyDenied, RateLimited
 from orch.kube.errors import KubeError
 from orch.kube.store import Store
+from orch.policy.branch_rules import Setting, judge_rules
 from orch.policy.freezes import in_freeze
+from orch.policy.identity import branch_name
 from orch.ports import Forge, RepositoryFacts
 from orch.reconcilers import circuit
 from orch.reconcilers.admission import COUNTING, SHOWING, Admission
@@ -32,7 +34,7 @@ from orch.reconcilers.context import Contexts
 from orch.reconcilers.credential import show_checks, show_credentials
 from orch.reconcilers.index import RunIndex
 from orch.reconcilers.intake import Intake
-from orch.reconcilers.polling import VERIFIED_FOR, Polls, pause
+from orch.reconcilers.polling import RULES_FOR, VERIFIED_FOR, Polls, pause
 from orch.reconcilers.repository_claim import RepositoryClaims
 from orch.reconcilers.totals import Totals
 from orch.reconcilers.unreadable import find_readable
@@ -120,7 +122,7 @@ class OrchestratedRepoReconciler:
 
         async def verify(since: datetime) -> None:
             if self._polls.verified(key) < since:
-                await self._verify(repo, forge, is_asked_for=is_asked_for)
+                await self._verify(key, repo, forge, is_asked_for=is_asked_for)
                 self._polls.note_verified(key, self._now())
 
         await verify(began if is_asked_for else began - VERIFIED_FOR)
@@ -134,7 +136,7 @@ class OrchestratedRepoReconciler:
         self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
         return pause(key, repo.spec.interval)
 
-    async def _verify(self, repo: OrchestratedRepo, forge: Forge, *, is_asked_for: bool) -> None:
+    async def _verify(self, key: Key, repo: OrchestratedRepo, forge: Forge, *, is_asked_for: bool) -> None:
         """Look whether the repository is still the one that was pinned, and the credential still fit for it."""
         facts = await forge.repository()
         self._accept(repo, facts)
@@ -142,6 +144,28 @@ class OrchestratedRepoReconciler:
         show_credentials(repo, self._now())
         readable = await forge.checks_readable(facts.default_branch, again=is_asked_for)
         show_checks(repo, readable, self._now())
+        await self._rules(key, repo, forge, facts, is_asked_for=is_asked_for)
+
+    async def _rules(
+        self, key: Key, repo: OrchestratedRepo, forge: Forge, facts: RepositoryFacts, *, is_asked_for: bool
+    ) -> None:
+        """Hold the host's rules against the policy, seldom while they fit. Raises NeedsHuman for a base branch that is not
+        there."""
+        is_told = all(run.shown for run in self._index.of_repo(repo))
+        is_fresh = self._now() - self._polls.ruled(key) < RULES_FOR
+        if is_fresh and is_told and not is_asked_for and is_true(repo, Type.RULES_FIT):
+            return
+        branch, prefix = repo.spec.base_branch or facts.default_branch, repo.spec.publish.branch_prefix
+        try:
+            base = await forge.branch_rules(branch, again=is_asked_for)
+        except NotFound:
+            text = f"{repo.spec.repository} has no branch {branch}: correct spec.baseBranch, or push the branch"
+            raise NeedsHuman(Reason.BRANCH_NOT_FOUND, text) from None
+        head = await forge.rules_by_name(branch_name(prefix, 0, "0" * 16))
+        setting = Setting(branch, prefix, base, head, facts.merge_methods, is_told)
+        fit = judge_rules(setting, repo.spec.merge)
+        set_condition(repo, Type.RULES_FIT, fit.fits, fit.reason, fit.message, self._now())
+        self._polls.note_ruled(key, self._now())
 
     async def _protect(self, repo: OrchestratedRepo, *, at_most: timedelta) -> None:
         """Show whether the API server protects decisions here; those who count ask for themselves."""
@@ -170,7 +194,8 @@ class OrchestratedRepoReconciler:
         if facts.empty:
             raise NeedsHuman(Reason.REPOSITORY_EMPTY, f"{facts.full_name} has no commit: push a first one")
         if not facts.can_push:
-            text = f"the credential may not write to {facts.full_name}: grant it contents, issues and pull requests (write)"
+            wanted = "contents, issues, pull requests and commit statuses (write)"
+            text = f"the credential may not write to {facts.full_name}: grant it {wanted}"
             raise CredentialsRefused(Reason.FORBIDDEN, text)
 
     def _refuse(self, repo: OrchestratedRepo, err: OrchError) -> timedelta:

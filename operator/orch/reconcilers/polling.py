@@ -15,6 +15,8 @@ from orch.runtime.reconcile import Key
 
 VERIFIED_FOR: Final = timedelta(minutes=5)
 """How long a repository is taken for what it was while nothing is started in it: half of what a poll asks is whether it still is."""
+RULES_FOR: Final = timedelta(minutes=30)
+"""How long GitHub's rules are taken for what they were, while they fit: people change them seldom, and each look costs points."""
 _SPREAD: Final = 0.2
 """The part of the interval that a poll may come early."""
 
@@ -25,6 +27,7 @@ class Polls:
     def __init__(self) -> None:
         self._polled: dict[Key, tuple[datetime, object]] = {}
         self._verified: dict[Key, datetime] = {}
+        self._ruled: dict[Key, datetime] = {}
 
     def rest(self, key: Key, repo: OrchestratedRepo, now: datetime) -> timedelta | None:
         """How long the host is not asked again; None: it is time."""
@@ -50,6 +53,14 @@ class Polls:
         """It is what it should be."""
         self._verified[key] = now
 
+    def ruled(self, key: Key) -> datetime:
+        """When the host's rules were last read; the beginning of time if that is not known."""
+        return self._ruled.get(key, datetime.min.replace(tzinfo=UTC))
+
+    def note_ruled(self, key: Key, now: datetime) -> None:
+        """The rules were read."""
+        self._ruled[key] = now
+
     def doubt(self, key: Key) -> None:
         """Something was wrong: the next poll verifies it."""
         self._verified.pop(key, None)
@@ -58,6 +69,7 @@ class Polls:
         """The object is gone."""
         self._polled.pop(key, None)
         self._verified.pop(key, None)
+        self._ruled.pop(key, None)
 
 
 def pause(key: Key, interval: timedelta) -> timedelta:

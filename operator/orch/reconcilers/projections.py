@@ -48,6 +48,8 @@ class RunProjection:
     finished: bool
     waiting: str
     """The reason of the condition Waiting while it is True, else empty."""
+    shown: bool
+    """Whether GitHub takes what it says of itself there, as far as that was tried."""
     event_id: str
     created: str
     """RFC 3339, as the server wrote it."""
@@ -67,6 +69,7 @@ def project_run(document: Mapping[str, Any]) -> RunProjection:
         has_pull="pullRequest" in status,
         finished="completionTime" in status,
         waiting=waiting.get("reason", "") if waiting.get("status") == "True" else "",
+        shown=_condition(status, "StatusShown").get("status") != "False",
         event_id=_part(spec, "trigger").get("eventID", ""),
         created=document["metadata"].get("creationTimestamp", ""),
     )

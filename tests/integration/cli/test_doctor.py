@@ -86,6 +86,23 @@ def test_a_bad_credential_names_its_cure(examine: Any, terminal: Terminal) -> No
     )
 
 
+def test_rules_of_the_host_are_told_and_those_that_do_not_fit_are_wrong(examine: Any, terminal: Terminal) -> None:
+    lease, known, ready = a_lease(terminal.namespace, ago(seconds=1)), seen(repo()), ("True", "Available", "")
+    waits = "the rules of main let orch merge, after 1 approving review"
+    known["status"]["conditions"] = conditions(Ready=ready, RulesFit=("True", "Fits", waits))
+    terminal.apply(lease, known)
+    said, found = examine("web")
+    assert said.code == 0
+    assert found["OrchestratedRepo web"]["message"] == f"ready; the host accepts its credential; {waits}"
+    known["status"]["conditions"] = conditions(
+        Ready=ready, RulesFit=("False", "MergeQueueRequired", "main asks for it")
+    )
+    terminal.apply(known)
+    said, found = examine("web")
+    assert said.code == 1
+    assert "a merge queue" in found["OrchestratedRepo web RulesFit"]["fix"]
+
+
 def test_a_change_that_nobody_has_seen(examine: Any, terminal: Terminal) -> None:
     terminal.apply(a_lease(terminal.namespace, ago(seconds=1)), seen(repo()))
     assert terminal("mode", "web", "Manual").code == 0

@@ -45,7 +45,16 @@ def repository(document: dict[str, Any], *, empty: bool) -> RepositoryFacts:
         clone_url=document["clone_url"],
         empty=empty,
         can_push=bool(permissions.get("push")),
+        merge_methods=_merge_methods(document),
     )
+
+
+def _merge_methods(document: dict[str, Any]) -> frozenset[str] | None:
+    """GitHub tells them to those who may write."""
+    fields = {"Squash": "allow_squash_merge", "Merge": "allow_merge_commit", "Rebase": "allow_rebase_merge"}
+    if not all(isinstance(document.get(field), bool) for field in fields.values()):
+        return None
+    return frozenset(method for method, field in fields.items() if document[field])
 
 
 def permission(document: dict[str, Any]) -> Permission:

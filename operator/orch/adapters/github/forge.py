@@ -15,7 +15,7 @@ from orch.adapters.github import facts, translate
 from orch.adapters.github.checks import may_read, read_checks, read_log, read_status
 from orch.adapters.github.hosts import Host
 from orch.adapters.github.rest import Answer, Rest
-from orch.adapters.github.rules import read_rules
+from orch.adapters.github.rules import read_rules, read_rulesets
 from orch.errors import NotFound, Terminal, WrongRepository
 from orch.ports import (
     BranchRules,
@@ -217,9 +217,13 @@ class GitHubForge:
             lines = (await self._rest.pages(f"{self._path}/pulls/{number}/comments")).read(list)
         return answer.read(lambda _: [facts.review(entry, lines) for entry in latest])
 
-    async def branch_rules(self, branch: str) -> BranchRules:
+    async def branch_rules(self, branch: str, *, again: bool = False) -> BranchRules:
         """REST "Get rules for a branch", "Get branch protection"."""
-        return await read_rules(self._rest, self._path, _in_path(branch))
+        return await read_rules(self._rest, self._path, _in_path(branch), again=again)
+
+    async def rules_by_name(self, branch: str) -> BranchRules:
+        """REST "Get rules for a branch", which need not exist."""
+        return await read_rulesets(self._rest, self._path, _in_path(branch))
 
     async def merge(self, number: int, *, sha: str, method: str, title: str, message: str) -> str:
         """REST "Merge a pull request"."""

@@ -198,9 +198,14 @@ class Rest:
         return _ESCAPES.sub("", reply.text)
 
     async def unless_refused(
-        self, what: str, ask: Callable[[], Awaitable[T]], *, kinds: tuple[type[OrchError], ...] = BARRED
+        self,
+        what: str,
+        ask: Callable[[], Awaitable[T]],
+        *,
+        kinds: tuple[type[OrchError], ...] = BARRED,
+        holds: float = _REFUSAL_HOLDS,
     ) -> T | None:
-        """The outcome of `ask`; None where GitHub refuses in one of `kinds`, which is then believed for five minutes.
+        """The outcome of `ask`; None where GitHub refuses in one of `kinds`, which is then believed for `holds` seconds.
 
         `what` names the refusal: equal questions have equal names. A token that is not valid at all always raises."""
         held = self._account.refused.get(what)
@@ -211,7 +216,7 @@ class Rest:
         except kinds as err:
             if err.reason == "BadCredentials":
                 raise
-        self._account.refused[what] = time.monotonic() + _REFUSAL_HOLDS
+        self._account.refused[what] = time.monotonic() + holds
         while len(self._account.refused) > _REFUSALS_KEPT:
             self._account.refused.popitem(last=False)
         return None

@@ -32,6 +32,10 @@ class OrchestratedRepoCondition(Documented):
         "ChecksReadable",
         "Whether the credential may read check runs, which GitHub Actions and other Apps make. Else only commit statuses count.",
     )
+    RULES_FIT = (
+        "RulesFit",
+        "Whether GitHub's rules for the base branch and for orch's own branches let it push and merge as spec.merge says.",
+    )
     ADMISSION_ENFORCED = (
         "AdmissionEnforced",
         "Whether the API server protects decisions in this namespace. While it is not True, no decision counts.",
@@ -58,6 +62,25 @@ class OrchestratedRepoReason(Documented):
         "CheckRunsRefused",
         "The token may not read check runs (403). Use a GitHub App with Checks (read), or a classic token with the scope "
         "repo; a fine-grained token cannot get the permission. orch asks again when a run reads checks, or a person asks.",
+    )
+    RULES_FIT = "Fits", "orch can merge; the message says what a run waits for on GitHub. Nothing to do."
+    METHOD_REFUSED = (
+        "MergeMethodRefused",
+        "The base branch does not take pull requests by spec.merge.method. Set it to one that the message names, or allow it "
+        "on GitHub.",
+    )
+    MERGE_QUEUE_REQUIRED = (
+        "MergeQueueRequired",
+        "The base branch asks for a merge queue, which orch does not enter. A person merges, or the rule goes.",
+    )
+    BRANCH_LOCKED = "BranchLocked", "The base branch takes no changes. Unlock it, or let orch bypass that rule."
+    PUSH_BLOCKED = (
+        "PushBlocked",
+        "A ruleset of GitHub covers orch's own branches, which it then cannot push. Leave spec.publish.branchPrefix out of it.",
+    )
+    STATUS_UNWRITABLE = (
+        "StatusUnwritable",
+        "The base branch requires the status orch, which the token may not write. Grant it Commit statuses (write).",
     )
     REPOSITORY_NOT_FOUND = (
         "RepositoryNotFound",

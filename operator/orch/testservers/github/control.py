@@ -19,7 +19,7 @@ from . import issues, seed
 from .errors import ApiError, not_found
 from .gitrepo import GitError
 from .pushes import refs_changed
-from .records import BranchRule, CheckSpec, Issue, Pull, Repo, Role
+from .records import BranchRule, CheckSpec, Issue, MergeMethod, Pull, Repo, Role
 from .render import repos as render
 from .render.users import simple_user
 from .render.view import View
@@ -40,6 +40,7 @@ class RepoPatch(BaseModel):
     archived: bool | None = None
     collaborators: dict[str, Role] | None = None
     checks: list[CheckSpec] | None = None
+    merge_methods: list[MergeMethod] | None = None
     rules: list[BranchRule] | None = None
 
 

@@ -58,19 +58,27 @@ async def _check(state: State, repo: Repo, issue: Issue, pull: Pull, actor: str,
         raise ApiError(405, "Pull Request is not mergeable")
     if method not in repo.merge_methods:
         raise ApiError(405, f"{METHODS[method]} are not allowed on this repository.")
-    blockers = await _rule_blockers(state, repo, pull, actor, method, tip)
+    blockers = await _rule_blockers(state, repo, issue, pull, actor, method, tip)
     if blockers:
         raise ApiError(405, "Repository rule violations found\n\n" + "\n\n".join(blockers) + "\n\n")
     return tip
 
 
-async def _rule_blockers(state: State, repo: Repo, pull: Pull, actor: str, method: str, tip: str) -> list[str]:
+async def _rule_blockers(
+    state: State, repo: Repo, issue: Issue, pull: Pull, actor: str, method: str, tip: str
+) -> list[str]:
     rules = rules_for(repo, pull.base_ref, actor)
     blockers = review_blockers(state, repo, pull, rules) + check_blockers(state, repo, pull, rules)
     if any(rule.merge_queue for rule in rules):
         blockers.append("Changes must be made through the merge queue")
     if any(method not in rule.merge_methods for rule in rules):
         blockers.append(f"{METHODS[method]} are not allowed on this branch.")
+    if method == "merge" and any(rule.linear_history for rule in rules):
+        blockers.append("This branch must not contain merge commits.")
+    if any(rule.signatures for rule in rules) and (method != "squash" or issue.user != actor):
+        blockers.append("Commits must have verified signatures.")
+    if any(rule.locked for rule in rules):
+        blockers.append("Cannot change this locked branch")
     if any(rule.strict for rule in rules) and not await state.git(repo).is_ancestor(tip, pull.head_sha):
         blockers.append("Head branch is out of date. Review and try the merge again.")
     return blockers

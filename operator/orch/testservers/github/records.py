@@ -83,6 +83,12 @@ class BranchRule(BaseModel):
     strict: bool = False
     """The head must contain the base's tip."""
     merge_queue: bool = False
+    linear_history: bool = False
+    """No merge commits."""
+    signatures: bool = False
+    """Commits carry a verified signature. Those that the stand-in makes itself count as signed, as GitHub's do; pushed ones do not."""
+    locked: bool = False
+    """Nobody moves the branch."""
     merge_methods: list[MergeMethod] = Field(default_factory=lambda: list(ALL_METHODS))
     bypass: list[str] = Field(default_factory=list)
     """Logins that the rule does not bind."""

@@ -93,6 +93,8 @@ def mergeable_state(state: State, repo: Repo, issue: Issue, pull: Pull, *, is_be
     if pull.draft:
         return "draft"
     rules = rules_for(repo, pull.base_ref)
+    if any(rule.locked for rule in rules):
+        return "blocked"
     if review_blockers(state, repo, pull, rules) or check_blockers(state, repo, pull, rules):
         return "blocked"
     if is_behind and any(rule.strict for rule in rules):

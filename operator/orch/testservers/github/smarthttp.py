@@ -170,7 +170,9 @@ def _hook_facts(repo: Repo, caller: Caller) -> dict[str, str]:
     return {
         "STANDIN_NO_WORKFLOWS": needed or "",
         "STANDIN_SUBJECT": subject[caller.kind],
-        "STANDIN_RULED": " ".join(r.branch for r in repo.rules if r.pull_request and login not in r.bypass),
+        "STANDIN_RULED": " ".join(
+            r.branch for r in repo.rules if (r.pull_request or r.locked) and login not in r.bypass
+        ),
     }
 
 

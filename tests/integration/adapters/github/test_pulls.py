@@ -181,6 +181,33 @@ async def test_rules_of_both_kinds_are_joined(forge: Forge, open_forge: MakeForg
     assert world.spent() == before
 
 
+async def test_what_a_branch_does_not_take_is_told_the_same_by_rulesets_and_by_protection(
+    open_forge: MakeForge, world: World
+) -> None:
+    rule = {"branch": "*", "linear_history": True, "signatures": True, "locked": True}
+    owner = open_forge("ghp_octo_value")
+    for kind in ("ruleset", "protection"):
+        world.repo(rules=[{**rule, "kind": kind, "merge_methods": ["squash", "rebase"]}])
+        rules = await owner.branch_rules("main", again=True)
+        assert (rules.linear_history, rules.signatures, rules.locked, rules.pull_request) == (True,) * 4
+        assert rules.merge_methods == ({"Squash", "Rebase"} if kind == "ruleset" else None)
+        unborn = await owner.rules_by_name("orch/issue-0")
+        assert unborn.locked is (kind == "ruleset"), "classic protection is told of branches that are there"
+    world.repo(merge_methods=["squash"])
+    assert (await owner.repository()).merge_methods == {"Squash"}
+
+
+async def test_what_a_token_may_not_read_is_asked_again_when_a_person_asks(forge: Forge, world: World) -> None:
+    world.repo(rules=[{"branch": "main", "kind": "protection", "required_reviews": 1}])
+    assert (await forge.branch_rules("main")).hidden
+    before = world.spent()
+    assert (await forge.branch_rules("main")).hidden
+    assert world.spent() == before, "a refusal has no ETag"
+    world.repo(collaborators={"orch-bot": "admin"})
+    rules = await forge.branch_rules("main", again=True)
+    assert (rules.hidden, rules.required_approvals) == (False, 1)
+
+
 async def test_a_plan_without_rulesets_has_no_rules(forge: Forge, world: World) -> None:
     text = "Upgrade to GitHub Pro or make this repository public to enable this feature."
     world.fault(method="GET", path="/rules/branches/", status=403, body={"message": text})

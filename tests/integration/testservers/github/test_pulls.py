@@ -267,6 +267,29 @@ class TestRules:
         reader.post(f"{DEMO}/pulls/{ruled}/reviews", json={"event": "APPROVE"})
         assert "approving review" in merge(alice, ruled).json()["message"]
 
+    @pytest.mark.parametrize(
+        ("rule", "kind", "method", "words"),
+        [
+            ({"linear_history": True}, "required_linear_history", "merge", "must not contain merge commits"),
+            ({"signatures": True}, "required_signatures", "rebase", "must have verified signatures"),
+            ({"locked": True}, "update", "squash", "Cannot change this locked branch"),
+        ],
+    )
+    def test_what_a_branch_does_not_take(self, alice, octo, ruled, rule, kind, method, words):
+        for told_as in ("ruleset", "protection"):
+            octo.patch("/_control/repos/octo/demo", json={"rules": [{"branch": "main", "kind": told_as, **rule}]})
+            alice.settled(ruled)
+            assert words in merge(alice, ruled, merge_method=method).json()["message"]
+            kinds = {found["type"] for found in alice.get(f"{DEMO}/rules/branches/main").json()}
+            assert (kind in kinds) is (told_as == "ruleset")
+        full = octo.get(f"{DEMO}/branches/main/protection").json()
+        assert {name for name, part in full.items() if isinstance(part, dict) and part.get("enabled")} == {
+            "enforce_admins",
+            {"update": "lock_branch"}.get(kind, kind),
+        }
+        octo.patch("/_control/repos/octo/demo", json={"rules": [{"branch": "main", **rule, "locked": False}]})
+        assert merge(alice, ruled, merge_method="squash").status_code == 200
+
     def test_the_branch_tells_its_rules(self, alice, ruled):
         kinds = {rule["type"] for rule in alice.get(f"{DEMO}/rules/branches/main").json()}
         assert kinds == {"pull_request", "required_status_checks"}

@@ -175,14 +175,17 @@ def branch_protection(view: View, repo: Repo, branch: str, rules: list[BranchRul
     body: dict[str, Any] = {
         "url": url,
         "enforce_admins": {"url": f"{url}/enforce_admins", "enabled": True},
-        "required_linear_history": {"enabled": False},
+        "required_linear_history": {"enabled": any(rule.linear_history for rule in rules)},
         "allow_force_pushes": {"enabled": False},
         "allow_deletions": {"enabled": False},
         "block_creations": {"enabled": False},
         "required_conversation_resolution": {"enabled": False},
-        "lock_branch": {"enabled": False},
+        "lock_branch": {"enabled": any(rule.locked for rule in rules)},
         "allow_fork_syncing": {"enabled": False},
-        "required_signatures": {"url": f"{url}/required_signatures", "enabled": False},
+        "required_signatures": {
+            "url": f"{url}/required_signatures",
+            "enabled": any(rule.signatures for rule in rules),
+        },
     }
     if checks:
         body["required_status_checks"] = {
@@ -238,6 +241,10 @@ def _rules_of(rule: BranchRule) -> list[tuple[str, dict[str, Any]]]:
             "required_status_checks": contexts,
         }
         parts.append(("required_status_checks", {"parameters": parameters}))
+    plain = {"required_linear_history": rule.linear_history, "required_signatures": rule.signatures}
+    parts += [(kind, {}) for kind, is_asked in plain.items() if is_asked]
+    if rule.locked:
+        parts.append(("update", {"parameters": {"update_allows_fetch_and_merge": False}}))
     if rule.merge_queue:
         parameters = {
             "check_response_timeout_minutes": 60,

@@ -134,7 +134,21 @@ def seed_of(root: Path, settings: dict[str, Any], checks: list[dict[str, Any]]) 
                 "collaborators": {"mate": "write"},
                 "checks": checks,
                 "rules": [
-                    {"branch": "guarded", "kind": "protection", "required_reviews": 1, "required_checks": ["own check"]}
+                    {
+                        "branch": "guarded",
+                        "kind": "protection",
+                        "required_reviews": 1,
+                        "required_checks": ["own check"],
+                    },
+                    {
+                        "branch": "ruled/*",
+                        "required_reviews": 1,
+                        "required_checks": ["orch"],
+                        "merge_queue": True,
+                        "linear_history": True,
+                        "signatures": True,
+                        "locked": True,
+                    },
                 ],
                 "issues": [{"title": "First", "body": "text", "user": "octo"}],
             }

@@ -105,6 +105,7 @@ class Drive:
         self.on_repo("POST", "/git/refs", {"ref": "refs/heads/guarded", "sha": sha})
         self.gets("/branches", "/branches?protected=true", "/branches/topic/one", "/branches/guarded")
         self.gets("/branches/guarded/protection", "/branches/main/protection", "/rules/branches/main")
+        self.gets("/rules/branches/ruled/one")
         self.gets("/git/ref/heads/main", "/git/matching-refs/heads/topic", f"/git/commits/{sha}")
         tree = self.on_repo("GET", f"/git/trees/{sha}?recursive=1")
         self.gets(*(f"/git/blobs/{entry['sha']}" for entry in tree["tree"] if entry["type"] == "blob"))
