@@ -1,38 +1,56 @@
-"""Whether a person's approval would count, and which of their groups they claim. Called by `inbox` and `approve`; pure.
+"""Whether a person's answer would count, and which of their groups they claim. Called by `inbox`, `approve` and `deny`; pure.
 
 It counts as the operator does, with what can be known from a terminal; the operator's count is the one that holds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from orch.api.v1alpha1 import Approval, Decision, Verdict
+from orch.cli.rights import MOST_GROUPS, SERVERS_OWN, Right
 from orch.cli.whoami import Me
 from orch.policy.approvals import People, count
 
-_MOST_GROUPS: Final = 16
-_MACHINES: Final = "system:"
+_LONGEST: Final = 253
+"""Letters of a group's name in an answer."""
 
 
-def claims(question: Approval, me: Me) -> list[str]:
-    """The groups for the decision: those that a rule names first, then others, since one of them may grant the verb."""
-    policy = question.spec.policy
-    named = {group for rule in (policy, *policy.rules) for group in (*rule.groups, *rule.required_groups)}
-    own = [group for group in me.groups if not group.startswith(_MACHINES)]
-    return sorted(own, key=lambda group: (group not in named, group))[:_MOST_GROUPS]
+def claims(question: Approval, me: Me, right: Right) -> list[str]:
+    """The groups for the answer: the one that grants the verb, then those that rules name, then others, as many as fit."""
+    own = sorted(group for group in me.groups if not group.startswith(SERVERS_OWN) and len(group) <= _LONGEST)
+    wanted = [right.group] if right.group else []
+    wanted += [group for group in _named(question, own) if group in own]
+    return list(dict.fromkeys([*wanted, *own]))[:MOST_GROUPS]
 
 
-def objection(question: Approval, me: Me, now: datetime, *, allowed: bool) -> str | None:
-    """Why an approval by this person would not count; None if it would. `allowed`: they have the verb approve.
+def _named(question: Approval, own: list[str]) -> Iterator[str]:
+    """Groups that rules name, the most needed first: of the required ones each, of the others one for each rule."""
+    rules = (question.spec.policy, *question.spec.policy.rules)
+    for rule in rules:
+        yield from sorted(rule.required_groups)
+    for rule in rules:
+        yield from [group for group in own if group in rule.groups][:1]
+    for rule in rules:
+        yield from sorted(rule.groups)
+
+
+def objection(
+    question: Approval, me: Me, now: datetime, right: Right, verdict: Verdict = Verdict.APPROVE
+) -> str | None:
+    """Why this person's answer would not count; None if it would, or if that cannot be known.
 
     Which login on the code host is theirs is the operator's to know, so nobody is taken for the requester by a login."""
-    vote = Decision(verdict=Verdict.APPROVE, groups=claims(question, me), digest=question.spec.subject.digest)
+    if not right.allowed:
+        where = f"on approvals.orch.dev in namespace {question.metadata.namespace!r}"
+        return f"{me.username} needs the verb approve {where}: ask for a role that has it, such as orch-approver"
+    vote = Decision(verdict=verdict, groups=claims(question, me, right), digest=question.spec.subject.digest)
     spec = question.spec.model_copy(update={"decisions": {me.username: vote}})
     people = People(
         enforced=True,
-        may_approve={me.username} if allowed else frozenset(),
+        may_approve={me.username},
         logins={me.username: frozenset({"?"})},  # no login is spelt so
     )
     tally = count(spec, question.status, policy=spec.policy, people=people, now=now)

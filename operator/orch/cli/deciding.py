@@ -1,11 +1,13 @@
 """`approve`, `deny`, `ask-again`: a person's answer under their own name, bound to exactly what they were shown.
 
 Called by `orch.cli.verbs.decide`. The key, the groups and the digest come from the API server's own answer to who they are.
-What moved while they read is not decided: the patch names the object's uid, its version and the subject's digest.
+What moved while they read is not decided: the patch names the object's uid, its version and the subject's digest. An answer
+that would not count is not sent, and one that the operator does not count is not called given.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,10 +17,12 @@ from orch.api.v1alpha1 import Approval, ApprovalOutcome, Verdict
 from orch.cli.ballot import claims, objection
 from orch.cli.changes import change, shown
 from orch.cli.connection import failure, on_cluster
+from orch.cli.counted import tally
 from orch.cli.lookup import get_approval, get_run
 from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Place
 from orch.cli.output import say, warn
-from orch.cli.whoami import Me, may, whoami
+from orch.cli.rights import Right, right_to
+from orch.cli.whoami import Me, whoami
 from orch.cli.wording import outcome_of, view
 from orch.errors import OrchError
 from orch.kube.client import Kube
@@ -35,6 +39,11 @@ _OVER: Final = {
     ApprovalOutcome.DENIED: "it was denied: kubectl orch retry {run}",
     ApprovalOutcome.NOT_REQUIRED: "policy no longer asks",
 }
+_NOUN: Final = {Verdict.APPROVE: "approval", Verdict.DENY: "denial"}
+_GROUPS: Final = (
+    "you are in groups that an answer cannot claim all, and the server does not say which of them lets you decide:"
+    " have the verb approve bound to your user name"
+)
 _ASKABLE: Final = (ApprovalOutcome.PENDING, ApprovalOutcome.EXPIRED, ApprovalOutcome.SUPERSEDED)
 
 
@@ -50,9 +59,10 @@ def decide(place: Place, names: list[str], verdict: Verdict, comment: str | None
             _check_open(question)
             for line in view(question):
                 say(line)
-            await _remark(kube, question, me, verdict)
+        rights = [await _right(kube, question, me, verdict) for question in questions]
         _ask(f"{verdict} {'this' if len(questions) == 1 else f'these {len(questions)}'} as {me.username}?", sure)
-        return max([await _send(kube, question, me, verdict, comment) for question in questions])
+        given = zip(questions, rights, strict=True)
+        return max([await _send(kube, question, _Answer(me, right, verdict, comment)) for question, right in given])
 
     return on_cluster(session, place)
 
@@ -93,40 +103,62 @@ def _check_open(question: Approval) -> None:
         raise Failure(f"{question.metadata.name} is {outcome}: {why}")
 
 
-async def _remark(kube: Kube, question: Approval, me: Me, verdict: Verdict) -> None:
-    """Say beforehand that an approval would not count; the operator's count is the one that holds."""
-    if verdict is Verdict.DENY:
-        return
-    name, namespace = question.metadata.name, question.metadata.namespace
-    allowed = await may(kube, "approve", Resource.of(Approval), namespace, name)
-    if why := objection(question, me, datetime.now(UTC), allowed=allowed):
-        warn(f"{name}: your approval would not count: {why}")
+async def _right(kube: Kube, question: Approval, me: Me, verdict: Verdict) -> Right:
+    """By what the person may decide. Raises Failure where their answer would not count; the operator's count is the one that holds."""
+    meta = question.metadata
+    right = await right_to(kube, me, "approve", Resource.of(Approval), meta.namespace or "", meta.name)
+    if why := objection(question, me, datetime.now(UTC), right, verdict):
+        raise Failure(f"{meta.name}: your {_NOUN[verdict]} would not count: {why}")
+    if not right.sure:
+        warn(f"{meta.name}: whether your {_NOUN[verdict]} counts is not known beforehand: {_GROUPS}")
+    return right
 
 
-async def _send(kube: Kube, read: Approval, me: Me, verdict: Verdict, comment: str | None) -> int:
-    """0: the API server has taken it; 1: it has not, and the person was told why."""
+@dataclass(frozen=True)
+class _Answer:
+    """Who answers, by what right, and what."""
+
+    me: Me
+    right: Right
+    verdict: Verdict
+    comment: str | None
+
+    def document(self, question: Approval) -> dict[str, Any]:
+        """Every field is given, null too: a merge patch would keep what an earlier answer of theirs said."""
+        groups = claims(question, self.me, self.right) or None
+        digest = question.spec.subject.digest
+        return {"verdict": self.verdict.value, "comment": self.comment, "digest": digest, "groups": groups}
+
+
+async def _send(kube: Kube, read: Approval, answer: _Answer) -> int:
+    """0: the API server has taken it, and the operator does not say that it does not count; 1: the person was told why."""
+    username, noun, name = answer.me.username, _NOUN[answer.verdict], read.metadata.name
     try:
-        await _put(kube, read, me, verdict, comment)
+        found = await tally(kube, await _put(kube, read, answer), username)
     except (OrchError, Failure) as error:
         warn(f"error: {error if isinstance(error, Failure) else failure(error)}")
         return ANSWER_IS_NO
-    say(f"{shown(read)} {'approved' if verdict is Verdict.APPROVE else 'denied'} as {me.username}")
+    if found.counts is False:
+        why = found.why if answer.right.sure else f"{found.why}; {_GROUPS}"
+        warn(f"error: {name}: your {noun} is kept, but does not count: {why}")
+        return ANSWER_IS_NO
+    say(f"{shown(read)} {'approved' if answer.verdict is Verdict.APPROVE else 'denied'} as {username}")
+    if found.counts is None:
+        warn(f"{name}: the operator has not counted it yet: kubectl orch approvals view {name}")
     return 0
 
 
-async def _put(kube: Kube, read: Approval, me: Me, verdict: Verdict, comment: str | None) -> None:
-    # every field is given, null too: a merge patch would keep what an earlier answer of mine said
-    answer: dict[str, Any] = {"verdict": verdict.value, "comment": comment, "digest": read.spec.subject.digest}
-    answer["groups"] = claims(read, me) or None
+async def _put(kube: Kube, read: Approval, answer: _Answer) -> Approval:
+    """The question with the answer in it."""
+    change_to = {"decisions": {answer.me.username: answer.document(read)}}
     for last in range(_TRIES, 0, -1):
         now = await get_approval(kube, read.metadata.namespace or "", read.metadata.name)
         if (now.metadata.uid, now.spec.subject) != (read.metadata.uid, read.spec.subject):
             raise Failure(f"{read.metadata.name} was asked anew while you read: look at it again")
         _check_open(now)
         try:
-            await change(kube, now, {"decisions": {me.username: answer}}, as_read=True)
+            return Approval.model_validate(await change(kube, now, change_to, as_read=True))
         except Conflict:
             if last == 1:
                 raise
-            continue
-        return
+    raise AssertionError("the last try returns or raises")

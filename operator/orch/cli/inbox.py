@@ -15,8 +15,9 @@ from orch.cli.connection import on_cluster
 from orch.cli.lookup import get_approval
 from orch.cli.options import Format, Place
 from orch.cli.output import Listing, Row, age, say, show_document
+from orch.cli.rights import Right, right_to
 from orch.cli.watching import show_once_or_on
-from orch.cli.whoami import Me, may, whoami
+from orch.cli.whoami import Me, whoami
 from orch.cli.wording import lacking, outcome_of, subject_of, view
 from orch.kube.client import Kube
 from orch.kube.resource import Resource
@@ -73,16 +74,18 @@ def show_one(place: Place, name: str, output: Format | None) -> int:
 
 async def waiting_for(kube: Kube, me: Me, questions: list[Approval], now: datetime) -> list[Approval]:
     """Those of the open questions that this person may answer and has not answered."""
-    everywhere: dict[str, bool] = {}
+    everywhere: dict[str, Right] = {}
     mine = []
     for question in questions:
         if me.username in question.spec.decisions:
             continue
         namespace = question.metadata.namespace or ""
         if namespace not in everywhere:
-            everywhere[namespace] = await may(kube, "approve", _APPROVALS, namespace)
-        allowed = everywhere[namespace] or await may(kube, "approve", _APPROVALS, namespace, question.metadata.name)
-        if objection(question, me, now, allowed=allowed) is None:
+            everywhere[namespace] = await right_to(kube, me, "approve", _APPROVALS, namespace)
+        right = everywhere[namespace]
+        if not right.allowed:
+            right = await right_to(kube, me, "approve", _APPROVALS, namespace, question.metadata.name)
+        if objection(question, me, now, right) is None:
             mine.append(question)
     return mine
 

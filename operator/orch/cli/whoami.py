@@ -28,10 +28,8 @@ async def whoami(kube: Kube) -> Me:
     return Me(str(user["username"]), tuple(map(str, user.get("groups") or ())))
 
 
-async def may(kube: Kube, verb: str, resource: Resource, namespace: str | None, name: str | None = None) -> bool:
-    """Whether the person may do this, by a SelfSubjectAccessReview."""
-    attributes = {"verb": verb, "group": resource.group, "resource": resource.plural}
-    attributes |= {key: value for key, value in (("namespace", namespace), ("name", name)) if value}
+async def self_review(kube: Kube, attributes: dict[str, str]) -> tuple[bool, str]:
+    """Whether the person may do this, and why the authorizer says so: it answers for all of their groups."""
     body = {"apiVersion": _ACCESS.api_version, "kind": _ACCESS.kind, "spec": {"resourceAttributes": attributes}}
-    answer = await kube.request("create", _ACCESS, body=body)
-    return bool((answer.get("status") or {}).get("allowed"))
+    status = (await kube.request("create", _ACCESS, body=body)).get("status") or {}
+    return bool(status.get("allowed")), str(status.get("reason") or "")

@@ -71,6 +71,12 @@ class Terminal:
             self.kubectl("create", "rolebinding", name, f"--role={name}", f"--user={user}", "-n", self.namespace)
 
 
+@pytest.fixture(autouse=True)
+def _nobody_waits_for_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none here that would count answers, unless a test plays it."""
+    monkeypatch.setattr("orch.cli.counted.PATIENCE", 0.0)
+
+
 @pytest.fixture
 def terminal(kubeconfig: Path, namespace: str, kubectl: Kubectl, capsys: pytest.CaptureFixture[str]) -> Terminal:
     """A terminal in a fresh namespace."""

@@ -53,7 +53,7 @@ def test_a_cancel_and_a_retry_are_in_ones_own_name(desk: Terminal, office: Offic
 
 
 def test_what_somebody_has_answered_is_not_asked_again(desk: Terminal, office: Office) -> None:
-    name, run = office.question(), office.object("issueruns")
+    name, run = office.question(**{"spec.expireTime": "2099-01-01T00:00:00Z"}), office.object("issueruns")
     noted = {"status": {"approvals": [{"gate": "Merge", "name": name, "outcome": "Pending"}]}}
     assert office.operator().patch("issueruns", run, noted, sub="status").accepted
     assert desk("approve", name, "-y", as_user=ALICE).code == 0

@@ -12,7 +12,7 @@ Pure. Called by the gates of the stages and by the Approval reconciler.
 """
 
 from orch.policy.approvals.asking import NotRequired, Required, needed
-from orch.policy.approvals.counting import LOOK_AGAIN, Count, People, count, is_decided, read_logins
+from orch.policy.approvals.counting import LOOK_AGAIN, Count, People, count, fingerprint, is_decided, read_logins
 from orch.policy.approvals.recording import lacks, record, supersede
 from orch.policy.approvals.rules import Situation, applied, matching, stricter
 from orch.policy.approvals.subjects import approval_name, subject, subject_digest
@@ -27,6 +27,7 @@ __all__ = [
     "applied",
     "approval_name",
     "count",
+    "fingerprint",
     "is_decided",
     "lacks",
     "matching",

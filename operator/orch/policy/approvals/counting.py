@@ -99,6 +99,12 @@ def _validity(status: ApprovalStatus, policy: ApprovalPolicy, now: datetime) -> 
     return now, now + policy.valid_for
 
 
+def fingerprint(decision: Decision) -> str:
+    """The digest by which the record of an answer in status knows the answer."""
+    wire = json.dumps(decision.dump(), sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(wire.encode()).hexdigest()
+
+
 def is_decided(status: ApprovalStatus) -> bool:
     """Whether the question has an outcome."""
     return status.outcome not in (None, ApprovalOutcome.PENDING)
@@ -129,8 +135,7 @@ def _judged(
 
 def _seen(status: ApprovalStatus, name: str, decision: Decision, now: datetime) -> CountedDecision:
     """The record of this very answer, else a new one: a changed answer is a new answer."""
-    wire = json.dumps(decision.dump(), sort_keys=True, separators=(",", ":"))
-    digest = "sha256:" + hashlib.sha256(wire.encode()).hexdigest()
+    digest = fingerprint(decision)
     known = next((record for record in status.decisions if record.username == name and record.digest == digest), None)
     return known or CountedDecision(
         username=name, verdict=decision.verdict, counted=False, digest=digest, observed_time=now
