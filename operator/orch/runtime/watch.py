@@ -42,6 +42,8 @@ class WatchTimes:
 
     silence: float = 70.0
     """kopf opens a new watch after so long without a byte."""
+    proof: int = 5
+    """Length of the watch after a silent one, whose end shows that what the server sends arrives."""
     server: float | None = None
     """Length of one watch request; None leaves it to the server (5 to 10 minutes)."""
     stop: float = 1.5
@@ -152,7 +154,7 @@ class Watch:
         )
 
     async def _login(self, **_: object) -> kopf.AiohttpSession:
-        session = open_session(self._kube, opened=self._opened, listed=self._page, heard=self._pulse.heard)
+        session = open_session(self._kube, self._pulse, proof=self._times.proof, opened=self._opened, listed=self._page)
         return kopf.AiohttpSession(server=self._kube.server, aiohttp_session=session)
 
     async def _event(self, source: Source[Any], event: kopf.RawEvent, **_: object) -> None:
@@ -180,7 +182,6 @@ class Watch:
             self._listings[path] = listing
 
     def _opened(self, path: str) -> None:
-        self._pulse.heard(path)
         if (listing := self._listed.pop(path, None)) is not None:
             self._tell(self._on_listed, listing)
 

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the API server that goes silent, refuses, or makes watches expire when a test says so."""
+"""A TCP proxy in front of the API server that goes silent, swallows watches, refuses, or makes watches expire when a test says so."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Proxy:
         self._tls = ssl.create_default_context(cafile=cluster.get("certificate-authority"), cadata=ca)
         self._flow = asyncio.Event()
         self._flow.set()
-        self._refusing = self._expiring = False
+        self._refusing = self._expiring = self._swallowing = False
         self._writers: set[asyncio.StreamWriter] = set()
         self.expired = 0
         self.requests: list[str] = []
@@ -58,9 +58,13 @@ class Proxy:
         """From now on nothing passes and nothing ends, as when a host vanishes from the network."""
         self._flow.clear()
 
+    def swallow(self) -> None:
+        """From now on a watch is opened, and nothing else of it passes, neither what happens nor its end."""
+        self._swallowing = True
+
     def flow(self) -> None:
         """All is well again."""
-        self._refusing = self._expiring = False
+        self._refusing = self._expiring = self._swallowing = False
         self._flow.set()
 
     def cut(self) -> None:
@@ -117,6 +121,9 @@ class Proxy:
                         return
                 elif chunk.startswith(b"HTTP/1.1 2"):
                     self.done.append(last[0])
+                if back is None and self._swallowing and "watch=true" in last[0]:
+                    head, end, _ = chunk.partition(b"\r\n\r\n")
+                    chunk = head + end if chunk.startswith(b"HTTP/1.1") else b""
                 writer.write(chunk)
                 await writer.drain()
         finally:

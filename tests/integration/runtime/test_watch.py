@@ -84,8 +84,8 @@ async def test_a_short_interruption_goes_on_where_it_was(
 async def test_a_silent_network_fails_liveness_and_heals(
     proxy: Proxy, proxied: Kube, store: Widgets, namespace: str
 ) -> None:
-    # The true figures (90 s, and a bookmark each 60 s) scaled down: the server ends each watch after a second.
-    times = Times(dead_after=4, watch=WatchTimes(silence=2, server=1))
+    # The true figures (85 s, and a bookmark each 60 s) scaled down: the server ends each watch after a second.
+    times = Times(dead_after=4, watch=WatchTimes(silence=2, server=1, proof=1))
     telling = Telling()
     manager = a_manager(proxied, namespace, a_controller(telling), times=times, probes=("127.0.0.1", 0))
     async with running(manager), httpx2.AsyncClient() as http:
@@ -104,6 +104,42 @@ async def test_a_silent_network_fails_liveness_and_heals(
         await eventually(lambda: not manager.live_problems())
         await store.create(Widget.named(namespace, "one"))
         await telling.called("one")
+
+
+async def test_a_watch_that_is_opened_and_swallowed_fails_liveness(
+    proxy: Proxy, proxied: Kube, store: Widgets, namespace: str
+) -> None:
+    """kopf opens a new watch, and again one: that the server accepts each of them says nothing of what arrives."""
+    times = Times(dead_after=4, watch=WatchTimes(silence=2, server=60, proof=1))
+    telling = Telling()
+    manager = a_manager(proxied, namespace, a_controller(telling), times=times)
+    async with running(manager):
+        await store.create(Widget.named(namespace, "one"))
+        await telling.called("one")
+        proxy.swallow()
+        await store.create(Widget.named(namespace, "two"))
+        await eventually(lambda: bool(manager.live_problems()), seconds=20)
+        assert telling.times("two") == 0
+        proxy.flow()
+        proxy.cut()
+        await telling.called("two")
+        await eventually(lambda: not manager.live_problems())
+
+
+async def test_a_watch_that_fell_silent_once_lives_on_by_the_end_of_the_next(
+    proxy: Proxy, proxied: Kube, store: Widgets, namespace: str
+) -> None:
+    times = Times(dead_after=6, watch=WatchTimes(silence=2, server=60, proof=1))
+    telling = Telling()
+    manager = a_manager(proxied, namespace, a_controller(telling), times=times)
+    async with running(manager):
+        await store.create(Widget.named(namespace, "one"))
+        await telling.called("one")
+        for _ in range(40):  # no bookmark comes that soon: each watch is silent, and the next one ends after a second
+            await asyncio.sleep(0.25)
+            assert manager.live_problems() == []
+        short = [line for line in proxy.requests if "watch=true" in line and "timeoutSeconds=1&" in f"{line}&"]
+        assert len(short) >= 2
 
 
 async def test_bytes_on_an_open_watch_are_heard(kube: Kube, store: Widgets, namespace: str) -> None:
