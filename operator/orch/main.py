@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import attrgetter
 
 import structlog
@@ -54,6 +53,7 @@ from orch.reconcilers.upkeep import Times as UpkeepTimes
 from orch.reconcilers.upkeep import Upkeep
 from orch.reconcilers.wakes import questions_of_run, repo_of_run, run_of_approval, runs_of_repo
 from orch.runtime.audit import record, setup_logging
+from orch.runtime.clock import WallClock
 from orch.runtime.controller import Controller
 from orch.runtime.manager import Manager, Times, exit_at_once
 from orch.runtime.source import Source
@@ -167,6 +167,7 @@ def real_world(settings: Settings, fence: Callable[[], None]) -> Adapters:
 def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapters) -> tuple[Manager, FinishedSteps]:
     """The whole operator around a connection to the cluster."""
     runs, repos, approvals = Store(kube, IssueRun), Store(kube, OrchestratedRepo), Store(kube, Approval)
+    clock = WallClock()
     run_source: Source[RunProjection] = Source(
         Resource.of(IssueRun), project_run, labels=f"!{TERMINAL_LABEL}", indexes={BY_REPO: by_repo}
     )
@@ -176,11 +177,9 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
     )
     index = RunIndex(run_source.cache)
     admission = Admission(kube, suffix=settings.suffix)
-    counting = Counting(
-        kube, repos, enforcement=admission, operator_namespace=settings.operator_namespace, clock=_clock
-    )
+    counting = Counting(kube, repos, enforcement=admission, operator_namespace=settings.operator_namespace, clock=clock)
     recorder = Recorder(kube)
-    contexts = _contexts(settings, kube, recorder, runs, index, lease, adapters, counting)
+    contexts = _contexts(settings, kube, recorder, runs, index, lease, adapters, counting, clock)
     expected = schema_hashes()
     controllers = [
         Controller(
@@ -210,7 +209,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
             own=attrgetter("asked"),
         ),
         Controller(
-            ApprovalReconciler(approvals=approvals, runs=runs, counting=counting, clock=_clock),
+            ApprovalReconciler(approvals=approvals, runs=runs, counting=counting, clock=clock),
             approval_source,
             wakes={run_source: lambda change: questions_of_run(approval_source.cache, change)},
             own=attrgetter("asked", "outcome"),
@@ -241,6 +240,7 @@ def _contexts(
     lease: Lease | None,
     adapters: Adapters,
     counting: Counting,
+    clock: WallClock,
 ) -> Contexts:
     return Contexts(
         kube=kube,
@@ -253,17 +253,14 @@ def _contexts(
         meter=adapters.meter,
         counting=counting,
         slots=AssumedSlots(index, settings.max_active_runs),
-        clock=_clock,
+        clock=clock,
+        since_step=clock.since_step,
         fence=lambda: _check_lease(lease),
         audit=_audit,
         default_model=settings.default_model,
         installation=settings.installation,
         settle=settings.settle,
     )
-
-
-def _clock() -> datetime:
-    return datetime.now(UTC)
 
 
 def _check_lease(lease: Lease | None) -> None:

@@ -107,6 +107,7 @@ class Contexts:
     default_model: str
     installation: str
     settle: timedelta = timedelta(seconds=60)
+    since_step: Callable[[], timedelta] = lambda: timedelta.max
 
     async def forge(self, repo: OrchestratedRepo, *, polling: bool = False) -> Forge:
         """The repository's code host with the repository's own credential, read now so that rotation needs no restart.
@@ -149,6 +150,7 @@ class Contexts:
             settle=self.settle,
             save=writer.save,
             fence=self.fence,
+            since_step=self.since_step,
             previous=await self._previous(run),
             lines=audit,
         )

@@ -95,6 +95,8 @@ class RunContext:
     """Write the status now, guarded by the resourceVersion; raises kube's Conflict. Called before each effect."""
     fence: Callable[[], None]
     """Raises Transient when the lease may run out before an answer: called in the same breath as an irreversible act."""
+    since_step: Callable[[], timedelta] = field(default=lambda: timedelta.max)
+    """How long nobody has set the clock: a wait that is measured by written times is at least as long."""
     previous: IssueRun | None = None
     """The attempt that this one retries."""
     issue: Issue | None = None

@@ -53,7 +53,7 @@ async def once(ctx: RunContext, key: str, *, find: Find, act: Act, look_first: b
             now < known.time
         ):  # the clock was set back: how long ago it was is not known any more, so the wait is a whole one
             known = _record_effect(ctx.run, key, known.state, now, None)
-        if now < known.time + ctx.settle:
+        if now < known.time + ctx.settle or ctx.since_step() < ctx.settle:
             return _wait(ctx, known, now)
         if known.state is EffectState.INTENDED or known.observed != "absent":
             # The first look after the settling time found nothing; the second, a moment later, decides.
@@ -85,7 +85,8 @@ async def _act(ctx: RunContext, key: str, act: Act) -> str | Waiting:
 
 
 def _wait(ctx: RunContext, effect: Effect, now: datetime) -> Waiting:
-    rest = max(effect.time + ctx.settle - now, timedelta(seconds=1))
+    """A clock that was set forward makes an act look old that may still be on its way."""
+    rest = max(effect.time + ctx.settle - now, ctx.settle - min(ctx.since_step(), ctx.settle), timedelta(seconds=1))
     return Waiting(None, f"the outcome of {effect.key} is unknown: looking again before it is repeated", rest)
 
 

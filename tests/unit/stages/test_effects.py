@@ -29,6 +29,7 @@ class World:
         self.crash = ""
         self.answer: Exception | None = None
         self.late = False
+        self.since_step = timedelta.max
         self.run = IssueRun(
             metadata=ObjectMeta(name="web-1-1", namespace="team"),
             spec=IssueRunSpec(
@@ -47,6 +48,7 @@ class World:
             settle=SETTLE,
             save=self._save,
             fence=lambda: None,
+            since_step=lambda: self.since_step,
             lines=lambda *_: None,
         )
         try:
@@ -120,6 +122,22 @@ async def test_an_act_that_lands_late_is_not_repeated() -> None:
     world.made.append("7")
     world.answer, world.late = None, False
     world.now += SETTLE
+    assert await world.play() == "7"
+    assert world.made == ["7"]
+
+
+async def test_a_clock_that_is_set_forward_makes_no_act_old() -> None:
+    world = World()
+    world.answer, world.late = Ambiguous("Unreachable", "no answer"), True
+    await world.play()
+    world.answer, world.late = None, False
+    world.now += timedelta(hours=1)
+    for world.since_step in (timedelta(0), SETTLE - timedelta(seconds=5)):
+        waiting = await world.play()
+        assert isinstance(waiting, Waiting)
+        assert waiting.retry_after == SETTLE - world.since_step
+    world.made.append("7")
+    world.since_step = SETTLE
     assert await world.play() == "7"
     assert world.made == ["7"]
 

@@ -125,11 +125,11 @@ class Pace:
         self._under_way = 0
         self._is_writing = False
         self._rested_at = -math.inf
-        self._closed_until: datetime | None = None
+        self._closed_until = -math.inf
 
-    def close(self, until: datetime) -> None:
-        """The server asked to wait: nothing is sent before."""
-        self._closed_until = max(until, self._closed_until or until)
+    def close(self, wait: timedelta) -> None:
+        """The server asked to wait so long: nothing is sent before. Somebody may set the wall clock meanwhile."""
+        self._closed_until = max(self._closed_until, self._clock() + wait.total_seconds())
 
     def observe(self, told: RateLimit, rest: timedelta) -> None:
         """What an answer said of the hour's quota, and how long that hour still is."""
@@ -137,9 +137,11 @@ class Pace:
 
     def refusal(self) -> RateLimited | None:
         """Why nothing is sent at all now."""
-        if self._closed_until is not None and datetime.now(UTC) < self._closed_until:
-            return RateLimited("GitHub asked to wait: nothing is sent before", retry_at=self._closed_until)
-        return None
+        rest = self._closed_until - self._clock()
+        if rest <= 0:
+            return None
+        retry_at = datetime.now(UTC) + timedelta(seconds=rest)
+        return RateLimited("GitHub asked to wait: nothing is sent before", retry_at=retry_at)
 
     def wait(self, urgency: Urgency) -> float:
         """Seconds until the next request of this urgency may begin: 0 for now, infinite while a write waits for another."""

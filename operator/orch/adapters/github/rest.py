@@ -74,9 +74,10 @@ class Account:
 
     def observe(self, reply: Reply) -> None:
         """In a thread: hold the account's requests back from the very answer on that asks for it."""
-        limited = translate.rate_limit(reply.status, reply.headers, reply.text, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        limited = translate.rate_limit(reply.status, reply.headers, reply.text, now=now)
         if limited is not None:
-            self.pace.close(limited.retry_at)
+            self.pace.close(limited.retry_at - now)
         told = translate.quota(reply.headers)
         if told is not None:
             self.quota = told
