@@ -1,8 +1,7 @@
 """How much goes on at once in one repository.
 
 Called by the queue stage and the repository's reconciler. Counts come from an assumed state: what was just started
-counts, though no watch has told of it, so that a cap holds when many runs become ready at once. Fairness across
-repositories is the work queue's.
+counts, though no watch has told of it, so that a cap holds when many runs become ready at once.
 """
 
 from __future__ import annotations
@@ -35,9 +34,14 @@ def full(spec: ConcurrencySpec, load: Load) -> str | None:
     return None
 
 
-def process_full(active: int, most: int) -> str | None:
-    """Whether the operator as a whole has no slot for one more run. `active` as in `Load`, over all repositories."""
-    return f"{active} runs are active in all repositories, the operator takes {most}" if active >= most else None
+def process_full(active: int, most: int, *, before: int = 0) -> str | None:
+    """Whether the operator as a whole has no slot for one more run. `active` as in `Load`, over all repositories; `before`:
+    how many wait whose repositories hold fewer slots."""
+    if active >= most:
+        return f"{active} runs are active in all repositories, the operator takes {most}"
+    if active + before >= most:
+        return f"the operator takes {most} runs, and the free slots are for repositories with fewer active ones"
+    return None
 
 
 def issue_is_exhausted(spec: ConcurrencySpec, *, runs_of_issue: int) -> bool:

@@ -83,15 +83,52 @@ def test_the_operator_takes_so_many_in_all_repositories() -> None:
     assert slots.admit(run("b"), repo("api")) == "1 runs are active in all repositories, the operator takes 1"
 
 
-def test_a_free_slot_wakes_the_oldest_few() -> None:
+FULL = {"conditions": [{"type": "Waiting", "status": "True", "reason": "QueueFull"}]}
+
+
+def test_a_full_operator_takes_next_from_the_repository_that_holds_the_fewest() -> None:
     watch = Watch()
-    full = {"conditions": [{"type": "Waiting", "status": "True", "reason": "QueueFull"}]}
+    slots = AssumedSlots(watch.index, 2)
+    for name in ("a-1", "a-2", "a-3", "a-4"):
+        watch.sees(name)
+    watch.sees("b-1", repo="api")
+    many = repo(active=50)
+    assert [slots.admit(run(name), many) is None for name in ("a-1", "a-2", "a-3")] == [True, True, False]
+    assert "the operator takes 2" in str(slots.admit(run("b-1"), repo("api")))
+    watch.sees("a-1", startTime="x", completionTime="y")
+    assert "for repositories with fewer" in str(slots.admit(run("a-3"), many))
+    assert "for repositories with fewer" in str(slots.admit(run("a-4"), many)), "a new one is no better"
+    assert slots.admit(run("b-1"), repo("api")) is None
+    watch.sees("a-2", startTime="x", completionTime="y")
+    assert slots.admit(run("a-3"), many) is None
+
+
+def test_who_does_not_wait_for_the_operator_any_more_keeps_nobody_waiting() -> None:
+    watch = Watch()
+    slots = AssumedSlots(watch.index, 2)
+    for name in ("a-1", "a-2", "a-3"):
+        watch.sees(name)
+    watch.sees("b-1", repo="api")
+    many = repo(active=50)
+    assert [slots.admit(run(name), many) is None for name in ("a-1", "a-2")] == [True, True]
+    assert slots.admit(run("b-1"), repo("api")) is not None
+    watch.sees("a-1", startTime="x", completionTime="y")
+    assert slots.admit(run("a-3"), many) is not None
+    watch.sees("b-1", repo="api", conditions=[{"type": "Waiting", "status": "True", "reason": "Suspended"}])
+    assert slots.admit(run("a-3"), many) is None
+
+
+def test_a_free_slot_wakes_the_oldest_few_and_one_of_each_repository() -> None:
+    watch = Watch()
     for number in range(9):
-        watch.sees(f"web-{number}", created=f"2026-01-0{9 - number}", **full)
-    watch.sees("api-1", repo="api", created="2025-12-31", **full)
+        watch.sees(f"web-{number}", created=f"2026-01-0{9 - number}", **FULL)
+    watch.sees("api-1", repo="api", created="2026-02-01", **FULL)
+    watch.sees("api-2", repo="api", created="2026-02-02", **FULL)
+    watch.sees("cli-1", repo="cli", created="2026-01-01", **FULL)
+    watch.sees("cli-2", repo="cli", startTime="x")
     done = watch.sees("web-10", startTime="x", completionTime="y")
     woken = next_in_line(watch.index, Change(Key("team", "web-10"), None, done))
-    assert [key.name for key in woken] == ["web-8", "web-7", "web-6", "web-5", "api-1"]
+    assert [key.name for key in woken] == ["web-8", "web-7", "web-6", "web-5", "api-1", "cli-1"]
 
 
 def test_a_run_that_only_goes_on_wakes_nobody() -> None:
