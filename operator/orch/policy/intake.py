@@ -41,15 +41,19 @@ def find_trigger(events: Sequence[LabelEvent], labels: Collection[str], selector
     """The newest labelling with a label of `anyOf` that is still on: its actor is who asks for the run.
 
     None if no such label is on. The newest counts because whoever labels again vouches for the text as it is."""
-    on = {label.casefold() for label in labels}
-    # what orch itself puts on says how a run stands: it asks for none, whatever the selector says
-    asked = ({label.casefold() for label in selector.any_of} & on) - {DECLINED, WAITING}
+    asked = asking(selector) & {label.casefold() for label in labels}
     latest: dict[str, LabelEvent] = {}
     for event in sorted(events, key=lambda e: e.time):  # stable: GitHub's order decides within one second
         if event.label.casefold() in asked:
             latest[event.label.casefold()] = event
     standing = [event for event in latest.values() if event.added]
     return max(standing, key=lambda e: e.time, default=None)
+
+
+def asking(selector: Selector) -> frozenset[str]:
+    """The labels, in lower case, whose labelling asks for a run and vouches for the text. What orch itself puts on says how a
+    run stands: it asks for none, whatever the selector says."""
+    return frozenset(label.casefold() for label in selector.any_of) - {DECLINED, WAITING}
 
 
 def is_trusted(actor: str, permission: Permission, trust: TrustSpec) -> bool:

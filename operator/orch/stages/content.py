@@ -12,7 +12,7 @@ from typing import Final
 from orch.api.v1alpha1 import ContentChange, TriggerType
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.errors import Cancelled
-from orch.policy.intake import is_trusted, refusal
+from orch.policy.intake import asking, is_trusted, refusal
 from orch.ports import Issue
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.pacing import for_people
@@ -39,7 +39,7 @@ async def unvouched(ctx: RunContext, issue: Issue) -> Waiting | None:
 async def labelled_since(ctx: RunContext, moment: datetime) -> bool:
     """Whether a trusted person has put a selector label on after the moment. One second is as fine as the host's times
     are: a label within the same second may be older than the edit."""
-    wanted = {label.casefold() for label in ctx.repo.spec.issues.selector.any_of}
+    wanted = asking(ctx.repo.spec.issues.selector)
     trust = ctx.repo.spec.issues.trust
     for event in reversed(await ctx.forge.label_events(ctx.run.spec.issue_number)):
         if (

@@ -78,3 +78,9 @@ def test_trigger(events: list[LabelEvent], labels: set[str], actor: str | None) 
 def test_trust(actor: str, permission: Permission, trusted: bool) -> None:
     trust = TrustSpec(minimum_permission=MinimumPermission.WRITE, allowed_actors=["acme-triage[bot]"])
     assert is_trusted(actor, permission, trust) is trusted
+
+
+def test_our_own_labels_ask_for_no_run() -> None:
+    selector = Selector(any_of=["orch", "orch/declined", "Orch/Waiting"])
+    events = [event("orch-bot", "orch/declined", 1), event("orch-bot", "orch/waiting", 2)]
+    assert find_trigger(events, {"Orch/declined", "orch/waiting"}, selector) is None

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.builders import LABELLED, a_manual_run, a_repo
+from tests.builders import LABELLED, a_labelling, a_manual_run, a_repo
 from tests.unit.stages.world import World, at
 
 from orch.api.v1alpha1.reasons import WaitingReason
@@ -94,6 +94,15 @@ async def test_a_label_from_before_the_edit_does_not_release_the_run() -> None:
     assert await world.look() is None
     await world.play(claim)
     assert EVIL in await _text(world)
+
+
+async def test_a_label_of_our_own_vouches_for_nothing() -> None:
+    world = World(a_repo(issues={"selector": {"anyOf": ["orch", "orch/waiting"]}}))
+    await world.reach(claim)
+    world.forge.edit_issue(LABELLED + timedelta(minutes=1), body=EVIL)
+    ours = a_labelling("orch-bot", label="orch/waiting", time=LABELLED + timedelta(minutes=2), id="2")
+    world.forge.labellings.append(ours)
+    assert _holds(await world.play(claim))
 
 
 async def test_the_only_label_may_be_taken_off_and_put_on_again() -> None:
