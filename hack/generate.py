@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "operator")]
 
 from hack import cli_pages  # noqa: E402
+from orch.api.audit import AuditEvent  # noqa: E402
 from orch.api.crd import custom_resource_definition, published_schema  # noqa: E402
+from orch.api.documented import Documented  # noqa: E402
 from orch.api.manifests import Installation, manifests  # noqa: E402
 from orch.api.v1alpha1 import KINDS, KubeObject, reasons  # noqa: E402
 from orch.api.v1alpha1.markers import LIST_KEYS, RULES  # noqa: E402
@@ -63,6 +65,7 @@ def files() -> Iterator[tuple[Path, str]]:
         yield ROOT / "crds" / f"{kind.PLURAL}.yaml", f"# {NOTE}\n{document}"
         yield ROOT / "docs" / "reference" / f"{kind.KIND.lower()}.md", page(kind)
     yield ROOT / "docs" / "reference" / "conditions.md", conditions_page()
+    yield ROOT / "docs" / "reference" / "audit.md", audit_page()
     yield from cli_pages.pages(ROOT / "docs")
 
 
@@ -128,11 +131,34 @@ def conditions_page() -> str:
     """Every condition type and reason with its meaning."""
     lines = [f"<!-- {NOTE} -->", "# Conditions and reasons", ""]
     for group in vars(reasons).values():
-        if isinstance(group, type) and issubclass(group, reasons.Documented) and group is not reasons.Documented:
+        if isinstance(group, type) and issubclass(group, Documented) and group is not Documented:
             lines += [f"## {group.__name__}", "", group.__doc__ or "", "", "| value | meaning |", "|---|---|"]
             lines += [f"| `{member.value}` | {member.meaning} |" for member in group]
             lines += [""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+_AUDIT = """The operator writes them among its log lines, to stderr, as JSON with `"audit": true` and `"level": "audit"`, whatever the log
+level is. Nothing changes or removes a line: keep them by keeping the operator's log.
+
+    jq -cR 'fromjson? | select(.audit)' < operator.log
+
+Each has `event`, `timestamp` (when it was written) and `namespace` with the object's name: `approval`, `run` or `repo`. One about
+what an object's status keeps has `id` and, where that is noted, `at` too (when it came to be). A credential is never in one.
+
+A line is written when the status that it is about has been written, so what is told is so, and it is told once. Where an operator
+dies between the two, its successor tells the facts of the last minutes before that again, with the `id` that they have: drop
+what you have. An operator that is stopped in good order leaves nothing to be told again. Lines without `at` are lost in such a death.
+
+The operator sees that `spec` has changed, never who changed it: mode, suspension, policy, the annotation that closes a circuit, and
+who deleted an object stand in the audit log of the API server, with the user and, for whoever was impersonated, the real one."""
+
+
+def audit_page() -> str:
+    """Every name of an audit line with what it says."""
+    lines = [f"<!-- {NOTE} -->", "# Audit lines", "", _AUDIT, "", "| event | what it says |", "|---|---|"]
+    lines += [f"| `{event.value}` | {event.meaning} |" for event in AuditEvent]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

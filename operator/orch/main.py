@@ -17,6 +17,7 @@ from orch.adapters.git import MirrorGit
 from orch.adapters.github import GitHubForges, load_hosts
 from orch.adapters.meter import GatewayMeter, operator_token
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
+from orch.api.audit import AuditEvent
 from orch.api.crd import HASH_ANNOTATION, schema_hashes
 from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
 from orch.errors import OrchError, Transient
@@ -49,6 +50,7 @@ from orch.reconcilers.projections import (
 )
 from orch.reconcilers.repository_claim import RepositoryClaims, rivals
 from orch.reconcilers.slots import AssumedSlots, next_in_line
+from orch.reconcilers.trail import Trail
 from orch.reconcilers.upkeep import Times as UpkeepTimes
 from orch.reconcilers.upkeep import Upkeep
 from orch.reconcilers.wakes import questions_of_run, repo_of_run, run_of_approval, runs_of_repo
@@ -209,7 +211,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
             own=attrgetter("asked"),
         ),
         Controller(
-            ApprovalReconciler(approvals=approvals, runs=runs, counting=counting, clock=clock),
+            ApprovalReconciler(approvals=approvals, runs=runs, counting=counting, clock=clock, trail=contexts.trail),
             approval_source,
             wakes={run_source: lambda change: questions_of_run(approval_source.cache, change)},
             own=attrgetter("asked", "outcome"),
@@ -256,7 +258,7 @@ def _contexts(
         clock=clock,
         since_step=clock.since_step,
         fence=lambda: _check_lease(lease),
-        audit=_audit,
+        trail=Trail(_audit, lambda: lease.unsure if lease else None),
         default_model=settings.default_model,
         installation=settings.installation,
         settle=settings.settle,
@@ -269,5 +271,5 @@ def _check_lease(lease: Lease | None) -> None:
         raise Transient("LeaseEnding", "the lease may end before the answer: the act is left for later")
 
 
-def _audit(event: str, fields: Mapping[str, object]) -> None:
+def _audit(event: AuditEvent, fields: Mapping[str, object]) -> None:
     record(event, **fields)

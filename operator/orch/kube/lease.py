@@ -75,6 +75,8 @@ class Lease:
         self._until: float | None = None
         self._mine: Document | None = None
         self._seen: tuple[str, float] | None = None
+        self.unsure: tuple[datetime, datetime] | None = None
+        """From the last renewal of a holder that did not give it back to our taking over; None: nobody before us died."""
 
     def remaining(self) -> float:
         """Seconds for which nobody else can hold it; 0 when we do not. Safe from any thread, without a request.
@@ -133,6 +135,7 @@ class Lease:
         spec = self._spec(transitions=int(old.get("leaseTransitions") or 0) + 1)
         sent = self._clock()
         self._won(await self._objects.update(self.namespace, self.name, current | {"spec": spec}), sent)
+        self.unsure = _unsure(old)
         return True
 
     def _is_free(self, current: Document) -> bool:
@@ -188,6 +191,13 @@ class Lease:
             "renewTime": now,
             "leaseTransitions": transitions,
         }
+
+
+def _unsure(left: Document) -> tuple[datetime, datetime] | None:
+    """The span in which the last holder may have been cut short."""
+    if not left.get("holderIdentity") or not left.get("renewTime"):
+        return None
+    return datetime.fromisoformat(str(left["renewTime"])), datetime.now(UTC)
 
 
 def micro_time() -> str:

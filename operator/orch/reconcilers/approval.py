@@ -11,6 +11,7 @@ from orch.kube.store import Store
 from orch.policy.approvals import LOOK_AGAIN, is_decided, record, supersede
 from orch.ports import Clock
 from orch.reconcilers.counting import Counting
+from orch.reconcilers.trail import Trail
 from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
 
@@ -22,33 +23,43 @@ class ApprovalReconciler:
 
     plural = Approval.PLURAL
 
-    def __init__(self, *, approvals: Store[Approval], runs: Store[IssueRun], counting: Counting, clock: Clock) -> None:
+    def __init__(
+        self, *, approvals: Store[Approval], runs: Store[IssueRun], counting: Counting, clock: Clock, trail: Trail
+    ) -> None:
         self._approvals = approvals
         self._runs = runs
         self._counting = counting
         self._clock = clock
+        self._trail = trail
 
     async def reconcile(self, key: Key) -> Result:
         """Observe, count, write status if it changed. What is settled is never counted again here. Raises KubeError."""
         approval = await find_readable(
             self._approvals, key.namespace, key.name, kind=ApprovalCondition.DECIDED, status="False", now=self._clock()
         )
-        if approval is None or approval.metadata.deletion_timestamp is not None or is_decided(approval.status):
+        if approval is None:
+            return Result()
+        self._trail.saw_approval(approval)
+        if approval.metadata.deletion_timestamp is not None or is_decided(approval.status):
             return Result()
         read = approval.deep_copy()
         why = await self._moved(approval)
         if why is not None:
             supersede(approval, why, self._clock())
-            await self._approvals.write_status(approval, read)
+            await self._write(approval, read)
             return Result()
         tally = await self._counting.count(approval)
         now = self._clock()
         record(approval, tally, now)
-        await self._approvals.write_status(approval, read)
+        await self._write(approval, read)
         if is_decided(approval.status):
             return Result()
         rest = max(approval.spec.expire_time - now, timedelta(seconds=1))
         return Result(requeue_after=min(rest, LOOK_AGAIN) if tally.may_change else rest)
+
+    async def _write(self, approval: Approval, read: Approval) -> None:
+        await self._approvals.write_status(approval, read)
+        self._trail.wrote_approval(read, approval)
 
     async def _moved(self, approval: Approval) -> str | None:
         """Why nobody needs the answer any more. Only what the run has written after it asked says so: a question that was

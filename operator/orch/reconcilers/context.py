@@ -8,6 +8,7 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import Final
 
+from orch.api.audit import AuditEvent
 from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
 from orch.kube.client import Kube
 from orch.kube.errors import Conflict, Unreadable
@@ -22,6 +23,7 @@ from orch.ports import Artifacts, Clock, Forge, Forges, Git, Meter, Remote, Work
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.news import news
 from orch.reconcilers.records import ClusterRecords
+from orch.reconcilers.trail import Trail
 from orch.stages.contract import RunContext, Slots
 from orch.stages.work import forsake
 
@@ -32,11 +34,12 @@ class RunWriter:
     Only what was decided upon counts: labels and annotations that somebody else wrote meanwhile are no conflict. Else a look
     that takes longer than others leave between two writes would start anew for ever.
 
-    What is new and written is told as Events."""
+    What is new and written is told to the audit log, and as Events."""
 
-    def __init__(self, runs: Store[IssueRun], run: IssueRun, recorder: Recorder) -> None:
+    def __init__(self, runs: Store[IssueRun], run: IssueRun, recorder: Recorder, trail: Trail) -> None:
         self._runs = runs
-        self._recorder = recorder
+        self._recorder, self._trail = recorder, trail
+        self._said: list[tuple[AuditEvent, Mapping[str, object]]] = []
         self._run = run
         self._written = run.deep_copy()
         self.writes = 0
@@ -44,6 +47,7 @@ class RunWriter:
     async def save(self) -> None:
         """Write what has changed since the last save. Raises Conflict when somebody else changed spec or status."""
         if self._run == self._written:
+            self._tell_said()
             return
         fit(self._run)
         try:
@@ -52,12 +56,25 @@ class RunWriter:
             if not await self._catch_up():
                 raise
             stored = await self._runs.write_status(self._run, self._written)
+        self._tell_said()
         if stored is self._run:
             return
         self.writes += 1
         self._run.metadata.resource_version = stored.metadata.resource_version
         before, self._written = self._written, stored
+        self._trail.wrote_run(before, stored)
         await self._tell(before)
+
+    def say(self, event: AuditEvent, fields: Mapping[str, object]) -> None:
+        """A line of the audit log, to be written once what it is about is."""
+        self._said.append(
+            (event, {"namespace": self._run.metadata.namespace, "run": self._run.metadata.name, **fields})
+        )
+
+    def _tell_said(self) -> None:
+        said, self._said = self._said, []
+        for event, fields in said:
+            self._trail.audit(event, fields)
 
     async def _tell(self, before: IssueRun) -> None:
         meta = self._run.metadata
@@ -103,7 +120,7 @@ class Contexts:
     slots: Slots
     clock: Clock
     fence: Callable[[], None]
-    audit: Callable[[str, Mapping[str, object]], None]
+    trail: Trail
     default_model: str
     installation: str
     settle: timedelta = timedelta(seconds=60)
@@ -130,9 +147,6 @@ class Contexts:
         is_old = is_forsaken(run.status.worker_version, _VERSION)
         run.status.worker_version = _VERSION
 
-        def audit(event: str, fields: Mapping[str, object]) -> None:
-            self.audit(event, {"run": run.metadata.name, "namespace": run.metadata.namespace, **fields})
-
         ctx = RunContext(
             run=run,
             repo=repo,
@@ -142,7 +156,7 @@ class Contexts:
             runner=self.runner,
             artifacts=self.artifacts,
             meter=self.meter,
-            records=ClusterRecords(self.kube, run.metadata.namespace or "", self.counting),
+            records=ClusterRecords(self.kube, run.metadata.namespace or "", self.counting, self.trail),
             slots=self.slots,
             clock=self.clock,
             default_model=self.default_model,
@@ -152,7 +166,7 @@ class Contexts:
             fence=self.fence,
             since_step=self.since_step,
             previous=await self._previous(run),
-            lines=audit,
+            lines=writer.say,
         )
         if is_old:
             await forsake(ctx)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import Final
 
+from orch.api.audit import AuditEvent
 from orch.api.conditions import remove_condition, set_condition
 from orch.api.v1alpha1 import (
     FailureClass,
@@ -78,6 +79,7 @@ def _is_money_open(ctx: RunContext) -> bool:
 async def tidy(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: OrchestratedRepo | None) -> Result:
     """A run that has ended, or is being deleted: label it as terminal, release the finalizer."""
     deleted = run.metadata.deletion_timestamp
+    contexts.trail.saw_run(run)
     if deleted is not None and run.status.completion_time is None:
         late = contexts.clock() - deleted > _BOUND
         ended = await _end_deleted(runs, contexts, run, repo)
@@ -93,7 +95,7 @@ async def tidy(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: O
 
 async def _end_deleted(runs: Store[IssueRun], contexts: Contexts, run: IssueRun, repo: OrchestratedRepo | None) -> bool:
     """End a run that is being deleted as a cancelled one; False when GitHub did not let us yet."""
-    writer = RunWriter(runs, run, contexts.recorder)
+    writer = RunWriter(runs, run, contexts.recorder, contexts.trail)
     await _stop(contexts.runner, run, contexts.clock())  # whatever GitHub says, nothing of it goes on
     if repo is None:
         return True
@@ -134,7 +136,7 @@ async def _if_allowed(ctx: RunContext, what: str, act: Awaitable[None]) -> None:
     try:
         await act
     except Terminal as err:
-        ctx.lines("farewell_refused", {"act": what, "why": err.message})
+        ctx.lines(AuditEvent.FAREWELL_REFUSED, {"act": what, "why": err.message})
 
 
 def _is_by_us(ctx: RunContext) -> bool:
@@ -155,5 +157,3 @@ def _conclude(ctx: RunContext) -> None:
     remove_condition(ctx.run, IssueRunCondition.WAITING)
     status.next_attempt_time = None
     status.completion_time = now
-    outcome = "Succeeded" if status.failure is None else status.failure.reason
-    ctx.lines("run_finished", {"outcome": outcome, "costUSD": str(status.usage.cost_usd)})

@@ -5,11 +5,12 @@ Called by the OrchestratedRepo reconciler. Creating a run twice meets AlreadyExi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from orch.api.audit import AuditEvent
 from orch.api.v1alpha1 import (
     IssueRun,
     IssueRunSpec,
@@ -35,11 +36,11 @@ from orch.ports import Clock, Forge, Issue, LabelEvent
 from orch.reconcilers.index import RunIndex
 from orch.reconcilers.projections import ISSUE_LABEL, REPO_LABEL
 from orch.reconcilers.totals import past_runs
+from orch.reconcilers.trail import Audit
 
 _BELIEVED: Final = timedelta(minutes=10)
 """How long an issue whose runs have ended is not looked up again: only a new labelling, or a deletion, changes that."""
 _SHOWN: Final = 20
-Audit = Callable[[str, Mapping[str, object]], None]
 Verify = Callable[[], Awaitable[None]]
 _DAY: Final = timedelta(days=1)
 
@@ -167,8 +168,8 @@ class _Look:
         except AlreadyExists:
             return
         self.room = (self.room or 0) - 1
-        fields = {"namespace": run.metadata.namespace, "issue": issue.number, "actor": trigger.actor}
-        self.audit("run_created", {"run": run.metadata.name, **fields})
+        fields = {"namespace": run.metadata.namespace, "issue": issue.number, "who": trigger.actor}
+        self.audit(AuditEvent.RUN_CREATED, {"run": run.metadata.name, **fields})
 
 
 def _run(repo: OrchestratedRepo, issue: Issue, trigger: LabelEvent, attempt: int) -> IssueRun:

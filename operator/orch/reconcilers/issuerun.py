@@ -67,8 +67,9 @@ class IssueRunReconciler:
         repo = await self._repos.find(key.namespace, run.spec.repository_ref.name)
         if run.status.completion_time is not None or run.metadata.deletion_timestamp is not None:
             return await tidy(self._runs, self._contexts, run, repo)
+        self._contexts.trail.saw_run(run)
         run = await self._adopt(run, repo)
-        writer = RunWriter(self._runs, run, self._contexts.recorder)
+        writer = RunWriter(self._runs, run, self._contexts.recorder, self._contexts.trail)
         outcome = await self._observe(run, repo, writer)
         run.status.observed_generation = run.metadata.generation or 0
         run.status.last_handled_reconcile_at = run.metadata.annotations.get("orch.dev/requestedAt")

@@ -1,7 +1,7 @@
 """What of a run is told as Events: what `kubectl describe issuerun` and people's event exporters show of its way.
 
 Told from what has been written, so nothing is told that is not so. Events are for people who look on; they are not kept long,
-and a crash between the writing and the telling loses one. The audit log is the record.
+and a crash between the writing and the telling loses one. The audit log keeps what happened: see `trail`.
 """
 
 from __future__ import annotations

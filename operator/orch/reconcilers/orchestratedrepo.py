@@ -70,7 +70,7 @@ class OrchestratedRepoReconciler:
         self._claims = claims
         self._admission = admission
         self._polls = Polls()
-        self._intake = Intake(runs, index, contexts.clock, contexts.audit)
+        self._intake = Intake(runs, index, contexts.clock, contexts.trail.audit)
         self._totals = Totals(runs, index)
 
     async def reconcile(self, key: Key) -> Result:
@@ -97,6 +97,7 @@ class OrchestratedRepoReconciler:
         repo.status.observed_generation = repo.metadata.generation or 0
         repo.status.last_handled_reconcile_at = repo.metadata.annotations.get("orch.dev/requestedAt")
         await self._repos.write_status(repo, read)
+        self._contexts.trail.wrote_repo(read, repo)
         return Result(requeue_after=min(time for time in (after, recount, _LOOK_AGAIN) if time is not None))
 
     async def _poll(self, key: Key, repo: OrchestratedRepo, *, is_asked_for: bool) -> timedelta | None:

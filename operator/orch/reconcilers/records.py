@@ -18,6 +18,7 @@ from orch.kube.store import Store
 from orch.policy.approvals import Count
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.projections import REPO_LABEL, RUN_LABEL
+from orch.reconcilers.trail import Trail
 
 _DOCUMENT_LIMIT: Final = 900_000
 """A ConfigMap holds at most 1 MiB; what is longer is cut, and says so."""
@@ -26,9 +27,10 @@ _DOCUMENT_LIMIT: Final = 900_000
 class ClusterRecords:
     """Implements the stages' Records for one namespace."""
 
-    def __init__(self, kube: Kube, namespace: str, counting: Counting) -> None:
+    def __init__(self, kube: Kube, namespace: str, counting: Counting, trail: Trail) -> None:
         self._kube = kube
         self._counting = counting
+        self._trail = trail
         self._namespace = namespace
         self._approvals = Store(kube, Approval)
         self._points = Store(kube, RollbackPoint)
@@ -58,6 +60,7 @@ class ClusterRecords:
 
     async def write_outcome(self, approval: Approval, previous: Approval) -> None:
         await self._approvals.write_status(approval, previous)
+        self._trail.wrote_approval(previous, approval)
 
     async def keep_document(self, run: IssueRun, name: str, texts: Mapping[str, str]) -> str:
         full = f"{run.metadata.name}-{name}"

@@ -19,12 +19,12 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import Processor
 
+from orch.api.audit import AuditEvent
+
 LEVEL_VARIABLE: Final = "ORCH_LOG_LEVEL"
 """debug, info, warning or error; wins over the argument, so that a running Deployment can be made to talk."""
 
 FORMATS: Final = ("json", "console")
-
-_EVENT_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 # Shapes of credentials that must not survive in a log, whatever put them there. What they begin with is kept.
 _TOKENS: Final = re.compile(
@@ -84,14 +84,14 @@ def setup_logging(level: str = "info", fmt: str = "json", *, stream: TextIO | No
         logging.getLogger(f"kopf._core.reactor.{part}").addFilter(_is_kopfs_to_say)
 
 
-def record(event: str, **facts: object) -> None:
-    """Write an audit line, always, whatever the level. `event` is dotted and stable: `pull_request.opened` is API.
+def record(event: AuditEvent, **facts: object) -> None:
+    """Write an audit line, always, whatever the level. Names are API: see `orch.api.audit`.
 
-    Raises ValueError for a name that is not dotted lower case: such a line could not be searched for.
+    Raises ValueError for any other name: nobody would know that such a line is to be searched for.
     """
-    if not _EVENT_NAME.fullmatch(event):
-        raise ValueError(f"{event!r} is no event name: use lower case, as in `run_started`")
-    structlog.get_logger("orch.audit").critical(event, audit=True, **facts)
+    if not isinstance(event, AuditEvent):
+        raise ValueError(f"{event!r} is no name of an audit line: add it to orch.api.audit")
+    structlog.get_logger("orch.audit").critical(event.value, audit=True, **facts)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
 
+from orch.api.audit import AuditEvent
 from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo, RollbackPoint
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.policy.approvals import Count
@@ -103,8 +104,9 @@ class RunContext:
     pull: Pull | None = None
     open_head: str | None = None
     """The head for which every gate but the host's own was found open in this look."""
-    lines: Callable[[str, Mapping[str, object]], None] = field(default=lambda _event, _fields: None)
-    """The audit stream: an event name and its fields."""
+    lines: Callable[[AuditEvent, Mapping[str, object]], None] = field(default=lambda _event, _fields: None)
+    """Lines of the audit log about what the status does not keep; they are written once the status is. What it keeps is told
+    by whoever writes it."""
 
 
 class Stage(Protocol):

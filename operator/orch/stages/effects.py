@@ -73,14 +73,12 @@ async def _act(ctx: RunContext, key: str, act: Act) -> str | Waiting:
     try:
         ctx.fence()
         observed = await act()
-    except Ambiguous as err:
+    except Ambiguous:
         unknown = _record_effect(ctx.run, key, EffectState.UNKNOWN, ctx.clock(), None)
-        ctx.lines("effect_unknown", {"effect": key, "why": err.message})
         return _wait(ctx, unknown, ctx.clock())
     except OrchError:
         withdraw_effect(ctx.run, key)
         raise
-    ctx.lines("effect_done", {"effect": key, "observed": observed})
     return _record(ctx.run, key, EffectState.DONE, ctx.clock(), observed)
 
 

@@ -104,7 +104,6 @@ async def ask(ctx: RunContext, question: Question) -> Outcome:
     if approval is None or approval.spec.target.uid != wanted.spec.target.uid:
         await _supersede(ctx, question.gate, keep=wanted.metadata.name)
         approval = await ctx.records.ask(wanted, ctx.run)
-        ctx.lines("approval_requested", {"approval": wanted.metadata.name, "gate": question.gate.value})
     if (approval.spec.target, approval.spec.subject) != (wanted.spec.target, wanted.spec.subject):
         text = f"Approval {wanted.metadata.name} is about something else: delete it"
         raise Terminal("NameTaken", text)
@@ -148,7 +147,6 @@ async def _use(ctx: RunContext, gate: Gate) -> None:
         return
     record(approval, tally, now)
     await ctx.records.write_outcome(approval, read)
-    ctx.lines("approval_lapsed", {"approval": noted.name, "gate": gate.value})
     raise _Lapsed("ApprovalGone", f"Approval {noted.name} does not stand any more: see its status")
 
 

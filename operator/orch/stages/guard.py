@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from orch.api.audit import AuditEvent
 from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import ChangeStatus, Finding, GuardAction, Step
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
@@ -109,7 +110,7 @@ async def judge(ctx: RunContext, head: str, *, base: str, step: str, document: s
     )
     branch(ctx).head_sha = head
     for finding in findings:
-        ctx.lines("safety_violation", {"guard": finding.guard, "action": finding.action, "path": finding.path})
+        ctx.lines(AuditEvent.SAFETY_VIOLATION, {"guard": finding.guard, "action": finding.action, "path": finding.path})
     _refuse(ctx.run.status.change)
 
 

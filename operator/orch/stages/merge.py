@@ -182,7 +182,6 @@ def adopt_merge(ctx: RunContext, sha: str) -> None:
     set_condition(
         ctx.run, IssueRunCondition.MERGED, True, IssueRunReason.MERGED, "the pull request is merged", ctx.clock()
     )
-    ctx.lines("merged", {"pr": status and status.number, "sha": sha})
 
 
 async def _question(ctx: RunContext) -> Question:

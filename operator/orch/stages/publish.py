@@ -88,7 +88,6 @@ async def _push(ctx: RunContext) -> Outcome:
     if isinstance(pushed, Waiting):
         return pushed
     record.expected_sha = head
-    ctx.lines("pushed", {"branch": name, "sha": head, "change": change.digest})
     return Done()
 
 
@@ -133,7 +132,6 @@ async def _open(ctx: RunContext) -> Outcome:
         return number
     if ctx.run.status.pull_request is None:
         _adopt(ctx, await ctx.forge.get_pull(int(number)))
-    ctx.lines("pull_request_opened", {"pr": int(number)})
     return Done()
 
 

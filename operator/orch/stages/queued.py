@@ -30,5 +30,4 @@ async def queued(ctx: RunContext) -> Outcome:
     )
     status.start_time = ctx.clock()
     set_condition(ctx.run, IssueRunCondition.ACCEPTED, True, IssueRunReason.ADMITTED, "the run has a slot", ctx.clock())
-    ctx.lines("run_started", {"issue": ctx.run.spec.issue_number, "identity": status.identity})
     return Done()

@@ -12,6 +12,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
+from orch.api.audit import AuditEvent
 from orch.api.conditions import remove_condition, set_condition
 from orch.api.v1alpha1 import Effect, EffectState, IssueRun, StepState
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
@@ -25,7 +26,7 @@ from orch.stages.base import not_ours
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import Act, Find, done, find_effect, once, withdraw_effect
 
-_REFUSED: Final = "refused"
+REFUSED: Final = "refused"
 """Observed of a sign that the host does not let us put up."""
 _REFUSAL_HOLDS: Final = timedelta(minutes=15)
 """Asking again costs quota, and each time a write to the cluster."""
@@ -125,7 +126,7 @@ async def _status(ctx: RunContext, wanted: CommitStatus | None) -> Waiting | Non
     outcome = await _put(ctx, "status/", key, find=find, act=act)
     if isinstance(outcome, Waiting):
         return outcome
-    if outcome != _REFUSED:
+    if outcome != REFUSED:
         remove_condition(ctx.run, IssueRunCondition.STATUS_SHOWN)
     return None
 
@@ -163,17 +164,17 @@ async def _put(ctx: RunContext, group: str, key: str, *, find: Find, act: Act) -
             return Waiting(None, f"the outcome of {other.key} is unknown: waiting before something else is shown", rest)
         withdraw_effect(ctx.run, other.key)
     known = find_effect(ctx.run, key)
-    if known is not None and known.observed == _REFUSED and ctx.clock() - known.time >= _REFUSAL_HOLDS:
+    if known is not None and known.observed == REFUSED and ctx.clock() - known.time >= _REFUSAL_HOLDS:
         withdraw_effect(ctx.run, key)
     try:
         return await once(ctx, key, find=find, act=act)
     except (CredentialsRefused, Terminal) as err:
         if err.reason == "BadCredentials":
             raise
-        ctx.lines("sign_refused", {"effect": key, "why": err.message})
-        refusal = Effect(key=key, state=EffectState.DONE, time=ctx.clock(), observed=_REFUSED)
+        ctx.lines(AuditEvent.SIGN_REFUSED, {"effect": key, "why": err.message})
+        refusal = Effect(key=key, state=EffectState.DONE, time=ctx.clock(), observed=REFUSED)
         ctx.run.status.effects = [*ctx.run.status.effects, refusal]
-        return _REFUSED
+        return REFUSED
 
 
 def _landing(ctx: RunContext, effect: Effect) -> timedelta:

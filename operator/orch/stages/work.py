@@ -101,7 +101,6 @@ async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | No
     ticket = ctx.meter.ticket(work, input_digest=digest, limit_usd=limit, expires=ctx.clock() + deadline)
     step.runner_uid = await ctx.runner.start(work, input_digest=digest, ticket=ticket, seconds=deadline.total_seconds())
     step.state = StepState.RUNNING
-    ctx.lines("step_started", {"step": step.name, "stage": order.stage.value})
     return Waiting(None, f"step {step.name} runs", timedelta(seconds=30))
 
 
@@ -127,7 +126,6 @@ async def _finish(ctx: RunContext, step: Step, status: StepStatus) -> StepReport
         step.state, step.reason = StepState.FAILED, err.reason
         raise
     step.state, step.reason = StepState.SUCCEEDED, report.outcome.value
-    ctx.lines("step_finished", {"step": step.name, "outcome": report.outcome.value, "costUSD": str(step.cost_usd)})
     return interrupted(ctx, step, report) or report
 
 

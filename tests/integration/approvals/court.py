@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from tests.builders import a_repo, a_run, an_approval, digest, sha
 from tests.cluster import Kubectl
+from tests.fakes.acts import Crash
 from tests.fakes.cluster import Enforced
 
+from orch.api.audit import AuditEvent
 from orch.api.effective import policy_digest
 from orch.api.v1alpha1 import (
     Approval,
@@ -30,6 +32,7 @@ from orch.kube.store import Store
 from orch.policy.approvals import Situation, applied, approval_name, subject
 from orch.reconcilers.approval import ApprovalReconciler
 from orch.reconcilers.counting import LOGINS, Counting
+from orch.reconcilers.trail import Span, Trail
 from orch.runtime.reconcile import Key, Result
 
 RBAC = "rbac.authorization.k8s.io"
@@ -45,10 +48,28 @@ class Court:
         self.counting = Counting(
             kube, self.repos, enforcement=self.admission, operator_namespace=namespace, clock=lambda: self.now
         )
+        self.lines: list[dict[str, Any]] = []
+        self.name, self.dies_before_it_tells = "", False
+        self.start()
+
+    def start(self, unsure: Span | None = None) -> None:
+        """A new process; `unsure`: the span in which the one before it died."""
         self._reconciler = ApprovalReconciler(
-            approvals=self.approvals, runs=self.runs, counting=self.counting, clock=lambda: self.now
+            approvals=self.approvals,
+            runs=self.runs,
+            counting=self.counting,
+            clock=lambda: self.now,
+            trail=Trail(self._tell, lambda: unsure),
         )
-        self.name = ""
+
+    def _tell(self, event: AuditEvent, fields: Mapping[str, object]) -> None:
+        if self.dies_before_it_tells:
+            raise Crash
+        self.lines.append({"event": event.value, **fields})
+
+    def told(self) -> list[str]:
+        """The names of the audit lines so far."""
+        return [line["event"] for line in self.lines]
 
     async def open(self, *, by: Requester | None = None, **approvals: Any) -> None:
         """A repository with this policy, a run, and the question whether it may be merged. It has no owner, so that nobody

@@ -29,6 +29,7 @@ from orch.reconcilers.admission import Admission
 from orch.reconcilers.approval import ApprovalReconciler
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.records import ClusterRecords
+from orch.reconcilers.trail import Trail
 from orch.runtime.reconcile import Key
 from orch.stages.publish import publish
 from orch.stages.update import bring_up_to_date
@@ -43,6 +44,7 @@ POLICY: dict[str, Any] = {
 }
 _NUMBERS = itertools.count(1)
 _STALE = "for another subject"
+SILENT = Trail(lambda _event, _fields: None)
 ROLES = Resource(RBAC, "v1", "roles", "Role")
 BINDINGS = Resource(RBAC, "v1", "rolebindings", "RoleBinding")
 
@@ -143,9 +145,9 @@ class Scene:
         counting = Counting(
             self.kube, repos, enforcement=self.admission, operator_namespace=self.namespace, clock=self.world.clock
         )
-        self.world.records = ClusterRecords(self.kube, self.namespace, counting)  # type: ignore[assignment]
+        self.world.records = ClusterRecords(self.kube, self.namespace, counting, SILENT)  # type: ignore[assignment]
         self._reconciler = ApprovalReconciler(
-            approvals=self.approvals, runs=runs, counting=counting, clock=self.world.clock
+            approvals=self.approvals, runs=runs, counting=counting, clock=self.world.clock, trail=SILENT
         )
 
     async def reconcile_run(self) -> None:

@@ -21,6 +21,7 @@ from orch.kube.store import Store
 from orch.reconcilers.context import Contexts
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.issuerun import IssueRunReconciler
+from orch.reconcilers.trail import Trail
 from orch.runtime.reconcile import Key, Result
 
 __all__ = ["control_plane", "kubeconfig", "kubectl", "namespace"]
@@ -31,6 +32,7 @@ class Desk:
 
     def __init__(self, kube: Kube, kubectl: Kubectl, namespace: str) -> None:
         self.kube, self.kubectl, self.namespace = kube, kubectl, namespace
+        self.lines: list[dict[str, Any]] = []
         self.acts, self.clock = Acts(), FakeClock()
         branches: dict[str, str] = {}
         self.forge, self.git = FakeForge(self.acts, branches), FakeGit(self.acts, branches)
@@ -51,7 +53,7 @@ class Desk:
             slots=FakeSlots(),
             clock=self.clock,
             fence=lambda: None,
-            audit=lambda _event, _fields: None,
+            trail=Trail(lambda event, fields: self.lines.append({"event": event.value, **fields})),
             default_model="model",
             installation="here",
         )

@@ -10,6 +10,7 @@ from tests.integration.issuerun.conftest import Desk
 from orch.api.conditions import find_condition
 from orch.api.v1alpha1 import ApprovalOutcome, IssueRun, StepState
 from orch.errors import Transient
+from orch.kube.errors import Conflict
 from orch.kube.objects import Objects
 from orch.kube.resource import CONFIGMAPS
 from orch.reconcilers import context
@@ -197,3 +198,58 @@ async def test_a_namespace_that_goes_takes_everything_along(desk: Desk) -> None:
     await desk.look()
     left = desk.kubectl("get", "issueruns,approvals,orchestratedrepos", "-n", desk.namespace, "-o", "name").stdout
     assert left == ""
+
+
+async def test_the_audit_log_tells_who_set_a_run_off_and_each_thing_once(desk: Desk) -> None:
+    await desk.prepare()
+    await desk.add_run()
+    await desk.settle()
+    told = [line["event"] for line in desk.lines]
+    for event in ("run_started", "pushed", "pull_request_opened", "merged", "run_finished"):
+        assert told.count(event) == 1, event
+    started, ended = (
+        next(line for line in desk.lines if line["event"] == f"run_{what}") for what in ("started", "finished")
+    )
+    assert (started["who"], started["trigger"], started["trigger_event"]) == ("alice", "Label", "1")
+    assert (ended["who"], ended["outcome"], ended["run"]) == ("alice", "Succeeded", "web-7-1")
+    merged = next(line for line in desk.lines if line["event"] == "merged")
+    assert (merged["by"], merged["sha"]) == ("orch", (await desk.run()).status.pull_request.merge_sha)  # type: ignore[union-attr]
+    ids = [line["id"] for line in desk.lines]
+    assert len(ids) == len(set(ids))
+
+
+async def test_the_audit_log_tells_who_cancelled_a_run(desk: Desk) -> None:
+    await desk.prepare()
+    await desk.add_run()
+    await desk.look()
+    asked = {"username": "bob@example.com", "reason": "not now"}
+    await desk.runs.objects.patch(desk.namespace, "web-7-1", {"spec": {"cancel": asked}})
+    await desk.settle()
+    [cancelled] = [line for line in desk.lines if line["event"] == "run_cancelled"]
+    assert (cancelled["who"], cancelled["reason"]) == ("bob@example.com", "not now")
+
+
+async def test_a_line_waits_for_the_write_that_it_is_about(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.prepare()
+    await desk.add_run()
+
+    async def refuse(*_: object) -> IssueRun:
+        raise Conflict("Conflict", "somebody else was faster")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.runs, "write_status", refuse)
+        with pytest.raises(Conflict):
+            await desk.look()
+    assert desk.lines == []
+    await desk.look()
+    assert [line["event"] for line in desk.lines].count("run_started") == 1
+
+
+async def test_a_pause_is_told_at_its_beginning_and_end(desk: Desk) -> None:
+    await desk.prepare()
+    await desk.add_run()
+    for suspended in (True, True, None):
+        await desk.runs.objects.patch(desk.namespace, "web-7-1", {"spec": {"suspend": suspended}})
+        await desk.look()
+    told = [line["event"] for line in desk.lines]
+    assert (told.count("run_paused"), told.count("run_resumed")) == (1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from orch.kube.client import Kube
 from orch.kube.lease import Lease, LeaseTimes
@@ -103,3 +104,27 @@ async def test_a_lease_that_cannot_be_renewed_is_lost_before_another_may_take_it
     await first.hold()
     assert lost
     assert remaining_at_loss[0] < FAST.duration
+
+
+async def test_a_successor_knows_since_when_a_dead_holder_may_have_left_things_half_done(
+    kube: Kube, namespace: str
+) -> None:
+    clock = Clock()
+    first, second = a_lease(kube, namespace), a_lease(kube, namespace, clock=clock)
+    await first.acquire()
+    assert first.unsure is None, "nobody was before it"
+    await second._try_acquire()
+    clock.now += FAST.duration + 0.1
+    assert await second._try_acquire() is True
+    renewed = datetime.fromisoformat(first._mine["spec"]["renewTime"]) if first._mine else None
+    assert second.unsure is not None
+    assert second.unsure[0] == renewed
+    assert second.unsure[1] > second.unsure[0]
+
+
+async def test_one_that_gave_it_back_left_nothing_half_done(kube: Kube, namespace: str) -> None:
+    first, second = a_lease(kube, namespace), a_lease(kube, namespace)
+    await first.acquire()
+    await first.release()
+    assert await second._try_acquire() is True
+    assert second.unsure is None

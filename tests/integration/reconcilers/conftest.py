@@ -27,6 +27,7 @@ from orch.reconcilers.index import BY_REPO, RunIndex
 from orch.reconcilers.orchestratedrepo import OrchestratedRepoReconciler
 from orch.reconcilers.projections import RunProjection, by_repo
 from orch.reconcilers.repository_claim import RepositoryClaims
+from orch.reconcilers.trail import Trail
 from orch.runtime.cache import Cache
 from orch.runtime.reconcile import Key, Result
 from orch.testservers.github.server import Running, serve_in_thread
@@ -78,7 +79,7 @@ class Desk:
             slots=unused,
             clock=lambda: datetime.now(UTC) + self.ahead,
             fence=unused,
-            audit=lambda event, fields: self.said.append((event, dict(fields))),
+            trail=Trail(lambda event, fields: self.said.append((event, dict(fields)))),
             default_model="",
             installation="test",
         )

@@ -15,6 +15,7 @@ from orch.reconcilers.records import ClusterRecords
 
 NOBODY_COUNTS: Any = None
 """No approval is looked at here."""
+NOTHING_IS_TOLD: Any = None
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def run(kube: Kube, namespace: str) -> IssueRun:
 
 
 async def test_a_document_is_kept_once(kube: Kube, namespace: str, run: IssueRun) -> None:
-    records = ClusterRecords(kube, namespace, NOBODY_COUNTS)
+    records = ClusterRecords(kube, namespace, NOBODY_COUNTS, NOTHING_IS_TOLD)
     name = await records.keep_document(run, "diff-fix-1", {"change.diff": "+1"})
     assert name == f"{run.metadata.name}-diff-fix-1"
     assert await records.keep_document(run, "diff-fix-1", {"change.diff": "+1"}) == name
@@ -41,7 +42,7 @@ async def test_a_document_is_kept_once(kube: Kube, namespace: str, run: IssueRun
 async def test_a_look_that_was_cut_short_does_not_stand_in_the_way_of_the_next(
     kube: Kube, namespace: str, run: IssueRun
 ) -> None:
-    records = ClusterRecords(kube, namespace, NOBODY_COUNTS)
+    records = ClusterRecords(kube, namespace, NOBODY_COUNTS, NOTHING_IS_TOLD)
     first = await records.keep_document(run, "diff-fix-1", {"change.diff": "against the old base"})
     again = [await records.keep_document(run, "diff-fix-1", {"change.diff": "against the new base"}) for _ in range(2)]
     assert again[0] == again[1] != first

@@ -14,6 +14,9 @@ from orch.kube.objects import Objects
 from orch.kube.resource import EVENTS
 from orch.kube.store import Store
 from orch.reconcilers.context import RunWriter
+from orch.reconcilers.trail import Trail
+
+SILENT = Trail(lambda _event, _fields: None)
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ async def _read(runs: Store[IssueRun], run: IssueRun) -> IssueRun:
 async def test_an_annotation_of_somebody_else_is_no_conflict(
     runs: Store[IssueRun], run: IssueRun, recorder: Recorder
 ) -> None:
-    writer = RunWriter(runs, run, recorder)
+    writer = RunWriter(runs, run, recorder, SILENT)
     for number in (1, 2):  # at each save of a long look
         await runs.patch_metadata(await _read(runs, run), annotations={"orch.dev/requestedAt": str(number)})
         run.status.attempts.implement = number
@@ -55,7 +58,7 @@ async def test_an_annotation_of_somebody_else_is_no_conflict(
 async def test_a_status_that_somebody_else_wrote_is_a_conflict(
     runs: Store[IssueRun], run: IssueRun, recorder: Recorder
 ) -> None:
-    ours, theirs = RunWriter(runs, run, recorder), await _read(runs, run)
+    ours, theirs = RunWriter(runs, run, recorder, SILENT), await _read(runs, run)
     before = theirs.deep_copy()
     theirs.status.attempts.implement = 7
     await runs.write_status(theirs, before)
@@ -66,7 +69,7 @@ async def test_a_status_that_somebody_else_wrote_is_a_conflict(
 
 
 async def test_a_changed_spec_is_a_conflict(runs: Store[IssueRun], run: IssueRun, recorder: Recorder) -> None:
-    writer = RunWriter(runs, run, recorder)
+    writer = RunWriter(runs, run, recorder, SILENT)
     namespace, name = run.metadata.namespace or "", run.metadata.name
     await runs.objects.patch(namespace, name, {"spec": {"suspend": True}})
     run.status.attempts.implement = 1
@@ -76,7 +79,7 @@ async def test_a_changed_spec_is_a_conflict(runs: Store[IssueRun], run: IssueRun
 
 async def test_a_deletion_is_a_conflict(runs: Store[IssueRun], run: IssueRun, recorder: Recorder) -> None:
     held = await runs.patch_metadata(run, finalizers=["orch.dev/cleanup"])
-    writer = RunWriter(runs, held, recorder)
+    writer = RunWriter(runs, held, recorder, SILENT)
     await runs.delete(held)
     held.status.attempts.implement = 1
     with pytest.raises(Conflict):
@@ -85,7 +88,7 @@ async def test_a_deletion_is_a_conflict(runs: Store[IssueRun], run: IssueRun, re
 
 
 async def test_what_is_new_is_told_once_it_is_written(runs: Store[IssueRun], run: IssueRun, recorder: Recorder) -> None:
-    writer = RunWriter(runs, run, recorder)
+    writer = RunWriter(runs, run, recorder, SILENT)
     run.status.pull_request = PullRequestStatus(number=11, url="https://git.example/acme/web/pull/11")
     await writer.save()
     await writer.save()

@@ -10,6 +10,7 @@ from orch.api.v1alpha1 import IssueRun
 from orch.errors import Transient
 from orch.reconcilers.issuerun import FINALIZER, IssueRunReconciler
 from orch.reconcilers.projections import ISSUE_LABEL, REPO_LABEL
+from orch.reconcilers.trail import Trail
 from orch.runtime.reconcile import Key
 from orch.stages.checks import checks
 from orch.stages.verify import verify
@@ -50,7 +51,9 @@ async def _fail(world: World, *, times: int = 20, every: timedelta = timedelta(h
 
     world.git.fetch = gone  # type: ignore[method-assign]
     world.forge.checks = world.forge.get_pull = gone  # type: ignore[method-assign]
-    contexts: Any = SimpleNamespace(open=opened, clock=world.clock, recorder=None)
+    contexts: Any = SimpleNamespace(
+        open=opened, clock=world.clock, recorder=None, trail=Trail(lambda _event, _fields: None)
+    )
     runs: Any = Runs(world)
     repos: Any = Repos(world)
     reconciler = IssueRunReconciler(runs=runs, repos=repos, contexts=contexts)

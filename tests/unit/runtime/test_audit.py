@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+import orch.api.audit
+from orch.api.audit import AuditEvent
 from orch.runtime import audit
 
 GITHUB = "ghp_" + "a1B2" * 9
@@ -53,15 +57,25 @@ def test_a_line_has_its_name_its_context_and_its_time() -> None:
 def test_an_audit_line_is_written_at_every_level() -> None:
     stream = io.StringIO()
     audit.setup_logging("error", stream=stream)
-    audit.record("pull_request.opened", number=7)
+    audit.record(AuditEvent.PULL_REQUEST_OPENED, pr=7)
     (line,) = lines(stream)
-    assert (line["event"], line["level"], line["audit"], line["number"]) == ("pull_request.opened", "audit", True, 7)
+    assert (line["event"], line["level"], line["audit"], line["pr"]) == ("pull_request_opened", "audit", True, 7)
 
 
-@pytest.mark.parametrize("name", ["Run.Started", "run started", "run.", ""])
-def test_an_audit_line_without_a_stable_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="no event name"):
+@pytest.mark.parametrize("name", ["Run.Started", "run started", "run_started", ""])
+def test_an_audit_line_whose_name_is_not_registered_is_refused(name: Any) -> None:
+    with pytest.raises(ValueError, match="no name of an audit line"):
         audit.record(name)
+
+
+def test_every_registered_name_is_told_by_somebody() -> None:
+    registry = Path(orch.api.audit.__file__)
+    sources = [path.read_text() for path in registry.parents[1].rglob("*.py") if path != registry]
+    assert [event.name for event in AuditEvent if not any(f"AuditEvent.{event.name}" in text for text in sources)] == []
+
+
+def test_registered_names_are_of_one_form_and_explained() -> None:
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", event.value) and event.meaning for event in AuditEvent)
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,7 @@ the reason of the error that ended it, so those are listed here as well.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-
-class Documented(StrEnum):
-    """A value with its meaning."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str = "") -> Documented:
-        """Each member is `NAME = value, meaning`."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
+from orch.api.documented import Documented
 
 
 class OrchestratedRepoCondition(Documented):
