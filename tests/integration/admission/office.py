@@ -110,6 +110,11 @@ class Office:
         headers += [("Impersonate-Group", group) for group in groups]
         return self._known(Person(self.cluster.kubeconfig, namespace or self.team, headers=headers))
 
+    def holder(self, token: str, *, as_user: str = "") -> Person:
+        """Whoever has this token, with the groups that the API server knows; `as_user`: who tries to be somebody else."""
+        headers = [("Authorization", f"Bearer {token}"), *([("Impersonate-User", as_user)] if as_user else [])]
+        return self._known(Person(self.cluster.kubeconfig, self.team, headers=headers))
+
     def machine(self, account: str, *, namespace: str = "") -> Person:
         """A service account with a token of its own from the TokenRequest API; made if it is not there."""
         home = namespace or self.team
@@ -153,6 +158,14 @@ class Office:
         answer = self.administrator().create(plural, changed(document, {**own, **changes}))
         assert answer.accepted, answer.message
         return str(answer.document["metadata"]["name"])
+
+    def point(self) -> str:
+        """A RollbackPoint, made by the operator; its name."""
+        name = f"payments-{next(self._numbers)}"
+        document = changed(sample("rollbackpoint"), {"metadata.name": name, "metadata.namespace": self.team})
+        answer = self.operator().create("rollbackpoints", document)
+        assert answer.accepted, answer.message
+        return name
 
     def settle(self, name: str, outcome: str) -> None:
         """The operator's verdict on a question."""

@@ -279,6 +279,17 @@ def test_nobody_but_the_operator_writes_status(office: Office, plural: str) -> N
     assert refused.refused_by(office.named(STATUS), text.replace("root", "dave")), refused.message
 
 
+def test_a_rollback_point_has_no_status_that_anybody_could_write(office: Office) -> None:
+    name, forged = office.point(), {"status": {"phase": "Done"}}
+    for person in (office.administrator(), office.operator()):
+        refused = person.patch("rollbackpoints", name, forged, sub="status")
+        assert refused.status in (403, 404), refused.message
+    admin = office.administrator()
+    assert not admin.put("rollbackpoints", {**admin.get("rollbackpoints", name), **forged}, sub="status").accepted
+    assert not admin.patch("rollbackpoints", name, forged, fieldValidation="Strict").accepted
+    assert "status" not in admin.get("rollbackpoints", name)
+
+
 def test_status_in_an_ordinary_write_is_dropped_by_the_server(office: Office) -> None:
     name, alice = office.question(), office.person(ALICE)
     body = {"spec": {"decisions": {ALICE: {"verdict": "Approve"}}}, "status": {"outcome": "Approved"}}

@@ -12,7 +12,7 @@ from tests.unit.stages.world import World
 
 from orch.api.v1alpha1 import ApprovalOutcome, Risk
 from orch.api.work import ExpectedRisk
-from orch.errors import Terminal
+from orch.errors import NeedsHuman, Terminal
 from orch.stages import Again, Done, Waiting
 from orch.stages.analyse import analyse
 from orch.stages.guard import guard
@@ -137,6 +137,23 @@ async def test_a_commit_beside_the_merge_of_the_base_branch_asks_anew() -> None:
     assert isinstance(outcome, Waiting)
     assert outcome.reason == "AwaitingApproval"
     assert outcomes(world) == [ApprovalOutcome.SUPERSEDED, None]
+    assert "merge" not in world.acts.made
+
+
+async def test_a_gate_is_asked_five_times_and_no_more() -> None:
+    world = await waiting_at_merge()
+    for number in range(2, 6):
+        head = world.run.status.branch.head_sha = sha(f"moved {number}")  # type: ignore[union-attr]
+        world.git.trees[head] = head
+        outcome = await world.play(merge)
+        assert isinstance(outcome, Waiting)
+        assert len(asked(world)) == number
+    assert outcomes(world) == [*[ApprovalOutcome.SUPERSEDED] * 4, None]
+    world.run.status.branch.head_sha = sha("moved 6")  # type: ignore[union-attr]
+    with pytest.raises(NeedsHuman, match="gate Merge was asked 5 times and its content moved each time") as raised:
+        await world.play(merge)
+    assert raised.value.reason == "SubjectKeepsMoving"
+    assert len(asked(world)) == 5
     assert "merge" not in world.acts.made
 
 
