@@ -18,7 +18,7 @@ from orch.adapters.github import GitHubForges, load_hosts
 from orch.adapters.meter import GatewayMeter, operator_token
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
 from orch.api.audit import AuditEvent
-from orch.api.crd import HASH_ANNOTATION, schema_hashes
+from orch.api.crd import HASH_ANNOTATION, schema_hashes, stored_hash
 from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
 from orch.errors import OrchError, Transient
 from orch.kube.client import Kube, connect
@@ -223,7 +223,7 @@ def build(settings: Settings, kube: Kube, lease: Lease | None, adapters: Adapter
         lease=lease,
         namespaces=settings.namespaces or None,
         recorder=recorder,
-        preflight=lambda: crd_problems(kube, expected, annotation=HASH_ANNOTATION),
+        preflight=lambda: crd_problems(kube, expected, annotation=HASH_ANNOTATION, hash_of=stored_hash),
         times=Times(resync=settings.resync.total_seconds()),
         probes=(settings.health_host, settings.health_port),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -95,7 +96,20 @@ SELECTABLE: Final[dict[str, tuple[str, ...]]] = {
 @cache
 def schema_hash(kind: type[KubeObject]) -> str:
     """`sha256:…` over what the operator relies on: fields, rules, selectors. A better wording is no other schema."""
-    relied_on = {"schema": _undescribed(published_schema(kind)), "selectors": SELECTABLE[kind.KIND]}
+    return _hash(published_schema(kind), SELECTABLE[kind.KIND])
+
+
+def stored_hash(document: Mapping[str, Any]) -> str:
+    """The same of a CRD as a server has it; of one without our version, an empty string."""
+    version = next((entry for entry in document["spec"]["versions"] if entry["name"] == VERSION), None)
+    if version is None:
+        return ""
+    selectors = tuple(entry["jsonPath"] for entry in version.get("selectableFields") or ())
+    return _hash(version["schema"]["openAPIV3Schema"], selectors)
+
+
+def _hash(schema: Schema, selectors: Sequence[str]) -> str:
+    relied_on = {"schema": _undescribed(schema), "selectors": selectors}
     text = json.dumps(relied_on, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,9 +1,10 @@
 """Are decisions protected in this namespace, now? The operator forges one, and must be refused by that very policy.
 
 Called by the OrchestratedRepo reconciler, which shows the verdict, and by whoever counts decisions or is about to act on them. Two
-things are looked at: that the policies and bindings on the server are word for word those of this release, for the operator cannot
-try the ones that exempt it; and that a decision in a person's name, sent as a dry run, is refused in this very namespace. Nothing is
-stored, and nothing is repaired: the operator may not write policies.
+things are looked at: that the policies, bindings and CRDs on the server are word for word those of this release, for the operator
+cannot try the policies that exempt it, and a field that a CRD lacks is dropped without a word; and that a decision in a person's
+name, sent as a dry run, is refused in this very namespace. Nothing is stored, and nothing is repaired: the operator may not write
+policies.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import structlog
 
+from orch.api.crd import HASH_ANNOTATION, schema_hashes, stored_hash
 from orch.api.manifests import Installation, admission_policies
 from orch.api.manifests.approvals_rules import MACHINE_REFUSED
 from orch.api.manifests.policies import APPROVALS
@@ -38,6 +40,7 @@ from orch.api.v1alpha1 import (
 )
 from orch.api.v1alpha1.reasons import OrchestratedRepoReason as Reason
 from orch.kube.client import Kube
+from orch.kube.crds import crd_problems
 from orch.kube.errors import Forbidden, Invalid
 from orch.kube.objects import Objects
 from orch.kube.resource import BINDINGS, POLICIES, SELF
@@ -76,6 +79,7 @@ class Admission:
 
     def __init__(self, kube: Kube, *, suffix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         """`suffix`: of the installation (`orch.api.manifests.Installation.suffix`)."""
+        self._schemas = schema_hashes()
         self._kube, self._suffix, self._clock = kube, suffix, clock
         self._policies, self._bindings = Objects(kube, POLICIES), Objects(kube, BINDINGS)
         self._approvals = Store(kube, Approval)
@@ -115,11 +119,14 @@ class Admission:
         return verdict
 
     async def _compare(self) -> Protection:
-        """Are the policies on the server those of this release, and do they name us?"""
+        """Are policies and CRDs on the server those of this release, and do the policies name us?"""
         expected = admission_policies(await self._installation())
         fault = weakness(expected, await self._stored(expected))
         if fault is not None:
             return Protection(fault.reason, fault.message)
+        problems = await crd_problems(self._kube, self._schemas, annotation=HASH_ANNOTATION, hash_of=stored_hash)
+        if problems:
+            return Protection(Reason.CRDS_CHANGED, problems[0])
         return Protection(Reason.ENFORCED, "the policies are those of this release")
 
     async def _installation(self) -> Installation:

@@ -115,6 +115,10 @@ class OrchestratedRepoReason(Documented):
         "PolicyChanged",
         "An admission policy is not that of this release, or its binding does not deny. Apply manifests/admission.yaml.",
     )
+    CRDS_CHANGED = (
+        "CRDsChanged",
+        "A CRD is not that of this release, so that fields of policy or answers would be lost. Apply crds/ of this release.",
+    )
     POLICY_NOT_IN_FORCE = (
         "PolicyNotInForce",
         "The policies are there, but a forged decision was accepted here. Have their bindings select this namespace.",
