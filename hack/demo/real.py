@@ -95,9 +95,9 @@ def scene(console: Console) -> Scene | None:
     repository, issue = values["REPO"], int(values["ISSUE"])
     console.print(f"On [bold]{repository}[/bold] this will, with your GITHUB_TOKEN:")
     for act in (
-        f"write one comment on issue #{issue} and edit it",
+        f"write one comment on issue #{issue} and edit it, and label the issue while it waits for you or was declined",
         f"push a branch orch/issue-{issue}-…, which runs your CI on it",
-        "open a pull request, and merge it if you approve here",
+        "open a pull request with the commit status `orch`, and merge it if you approve here, which closes the issue",
         "delete the branch after the merge",
     ):
         console.print(f"  - {act}")

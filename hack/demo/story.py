@@ -6,6 +6,7 @@ import time
 from typing import Any, Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.syntax import Syntax
 
 from hack.world import World
@@ -28,18 +29,23 @@ class Teller(Protocol):
 
 
 def follow(console: Console, world: World, run: str, *, people: Answers) -> dict[str, Any]:
-    """Print a line whenever the run gets on; answer what it asks; return the run when it has ended."""
+    """Print a line whenever the run gets on, and what it waits for; answer what it asks; return the run when it has ended."""
     said: list[str] = []
+    waited = ""
     asked: set[str] = set()
     began = time.monotonic()
     while True:
         for process in world.processes.values():
             process.check()
         document = world.get("issuerun", run, NAMESPACE)
+        if (waits := _waits(world, document)) != waited:
+            waited = waits
+            if waits:
+                console.print(f"[yellow]…[/yellow] {escape(waits)}  [dim]{time.monotonic() - began:.1f} s[/dim]")
         for line in _lines(document.get("status") or {}):
             if line not in said:
                 said.append(line)
-                console.print(f"[green]✓[/green] {line}  [dim]{time.monotonic() - began:.1f} s[/dim]")
+                console.print(f"[green]✓[/green] {escape(line)}  [dim]{time.monotonic() - began:.1f} s[/dim]")
         status = document.get("status") or {}
         for entry in status.get("approvals") or []:
             if entry["outcome"] == "Pending" and entry["name"] not in asked:
@@ -67,6 +73,16 @@ def tell(console: Console, world: World, document: dict[str, Any], *, seconds: f
     for line in scene.where(world):
         console.print(line, soft_wrap=True)
     return True
+
+
+def _waits(world: World, run: dict[str, Any]) -> str:
+    """What stands in the way, in the words of a condition: the repository's first, for nothing goes on without it."""
+    repo = world.get("orchestratedrepo", run["spec"]["repositoryRef"]["name"], NAMESPACE)
+    for document, kind, status in ((repo, "Ready", "False"), (run, "Waiting", "True")):
+        for condition in (document.get("status") or {}).get("conditions") or []:
+            if (condition["type"], condition["status"]) == (kind, status):
+                return f"{condition['reason']}: {condition['message']}"
+    return ""
 
 
 def _lines(status: dict[str, Any]) -> list[str]:
