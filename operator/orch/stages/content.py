@@ -13,7 +13,7 @@ from orch.api.v1alpha1 import ContentChange, TriggerType
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.errors import Cancelled
 from orch.policy.intake import asking, is_trusted, refusal
-from orch.ports import Issue
+from orch.ports import Issue, LabelEvent
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.pacing import for_people
 
@@ -39,17 +39,28 @@ async def unvouched(ctx: RunContext, issue: Issue) -> Waiting | None:
 async def labelled_since(ctx: RunContext, moment: datetime) -> bool:
     """Whether a trusted person has put a selector label on after the moment. One second is as fine as the host's times
     are: a label within the same second may be older than the edit."""
-    wanted = asking(ctx.repo.spec.issues.selector)
-    trust = ctx.repo.spec.issues.trust
-    for event in reversed(await ctx.forge.label_events(ctx.run.spec.issue_number)):
-        if (
-            event.added
-            and event.label.casefold() in wanted
-            and event.time > moment
-            and is_trusted(event.actor, await ctx.forge.permission(event.actor), trust)
-        ):
+    for event in await _labellings(ctx, moment):
+        if await _is_trusted(ctx, event):
             return True
     return False
+
+
+async def stranger_labelled_last(ctx: RunContext) -> str | None:
+    """Who put a selector label on last, after the label of the trigger, without being trusted; None when nobody did."""
+    asked = ctx.run.spec.trigger.time
+    labellings = await _labellings(ctx, asked) if asked is not None else []
+    return labellings[0].actor if labellings and not await _is_trusted(ctx, labellings[0]) else None
+
+
+async def _labellings(ctx: RunContext, since: datetime) -> list[LabelEvent]:
+    """Each time that a selector label was put on after `since`, newest first."""
+    wanted = asking(ctx.repo.spec.issues.selector)
+    events = reversed(await ctx.forge.label_events(ctx.run.spec.issue_number))
+    return [event for event in events if event.added and event.label.casefold() in wanted and event.time > since]
+
+
+async def _is_trusted(ctx: RunContext, event: LabelEvent) -> bool:
+    return is_trusted(event.actor, await ctx.forge.permission(event.actor), ctx.repo.spec.issues.trust)
 
 
 def await_label(ctx: RunContext, issue: Issue) -> Waiting:

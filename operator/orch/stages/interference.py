@@ -15,7 +15,7 @@ from orch.policy.text import cut, one_line, plain
 from orch.ports import Issue, Pull
 from orch.stages.base import not_ours
 from orch.stages.claim import BODY_LIMIT
-from orch.stages.content import HOLD, await_label, labelled_since
+from orch.stages.content import HOLD, await_label, labelled_since, stranger_labelled_last
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import find_effect
 from orch.stages.gates import take_over
@@ -105,6 +105,9 @@ async def _issue(ctx: RunContext) -> Waiting | None:
     unwanted = refusal(issue.labels, ctx.repo.spec.issues.selector)
     if ctx.run.spec.trigger.type is TriggerType.LABEL and unwanted is not None:
         return _gone(ctx, "Unlabelled", f"issue #{issue.number} is not wanted any more: {unwanted}")
+    if ctx.run.status.held_time is not None and (stranger := await stranger_labelled_last(ctx)) is not None:
+        text = f"{one_line(stranger, 40)} labelled issue #{issue.number} again, whom policy does not trust with that"
+        return _gone(ctx, "Unlabelled", text)
     ctx.run.status.held_time = None
     return None
 

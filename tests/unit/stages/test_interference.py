@@ -99,6 +99,20 @@ async def test_after_it_the_merge_is_held_for_a_day(change: dict[str, object] | 
         await world.look()
 
 
+async def test_a_label_that_a_stranger_puts_on_again_resumes_nothing() -> None:
+    world = await at(merge)
+    world.forge.label("alice", world.clock.now, added=False)
+    assert _reason(await world.look()) is WaitingReason.AWAITING_HUMAN
+    world.forge.label("mallory", world.clock.now + timedelta(seconds=5))
+    held = await world.look()
+    assert held is not None
+    assert "mallory labelled issue #7 again" in held.message
+    world.forge.label("mallory", world.clock.now + timedelta(seconds=6), added=False)
+    world.forge.label("alice", world.clock.now + timedelta(seconds=7))
+    assert await world.look() is None
+    assert world.run.status.held_time is None
+
+
 @pytest.mark.parametrize("stage", [plan, merge], ids=_name)
 async def test_a_repository_that_the_token_no_longer_sees_ends_no_run(stage: Stage) -> None:
     """GitHub answers 404 for what a token may not see: that is not a deleted issue."""
