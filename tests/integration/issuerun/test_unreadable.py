@@ -7,17 +7,19 @@ import json
 from typing import Any
 
 import pytest
-from tests.builders import a_run
+from tests.builders import a_repo, a_run, an_approval
 from tests.cluster import Kubectl
 from tests.integration.issuerun.conftest import Desk
 
-from orch.api.v1alpha1 import IssueRun
+from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
 from orch.kube.errors import Unreadable
 from orch.kube.events import Recorder
 from orch.kube.objects import Objects
 from orch.kube.resource import EVENTS
 from orch.kube.store import Store
+from orch.reconcilers.approval import ApprovalReconciler
 from orch.reconcilers.issuerun import IssueRunReconciler
+from orch.reconcilers.orchestratedrepo import OrchestratedRepoReconciler
 from orch.reconcilers.projections import FINALIZER, project_run
 from orch.runtime.backoff import Backoff
 from orch.runtime.controller import Controller, Workers
@@ -28,11 +30,11 @@ from orch.runtime.source import Source
 CRD = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
-metadata: {name: newerruns.orch.dev}
+metadata: {name: %(plural)s.orch.dev}
 spec:
   group: orch.dev
   scope: Namespaced
-  names: {kind: NewerRun, plural: newerruns, singular: newerrun}
+  names: {kind: %(kind)s, plural: %(plural)s}
   versions:
   - name: v1alpha1
     served: true
@@ -49,10 +51,32 @@ class NewerRun(IssueRun):
     PLURAL = "newerruns"
 
 
+class NewerRepo(OrchestratedRepo):
+    """Likewise."""
+
+    KIND = "NewerRepo"
+    PLURAL = "newerrepos"
+
+
+class NewerApproval(Approval):
+    """Likewise."""
+
+    KIND = "NewerApproval"
+    PLURAL = "newerapprovals"
+
+
+Newer = NewerRun | NewerRepo | NewerApproval
+
+
+def _establish(kubectl: Kubectl, kind: type[Newer]) -> None:
+    crd = CRD % {"kind": kind.KIND, "plural": kind.PLURAL}
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=crd)
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{kind.PLURAL}.orch.dev")
+
+
 @pytest.fixture
 def newer(desk: Desk, kubectl: Kubectl) -> Store[NewerRun]:
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=CRD)
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd/newerruns.orch.dev")
+    _establish(kubectl, NewerRun)
     return Store(desk.kube, NewerRun)
 
 
@@ -103,6 +127,56 @@ async def test_it_says_so_itself_once(
         await reconciler.reconcile(key)
     again = await newer.objects.get(desk.namespace, "odd")
     assert again["metadata"]["resourceVersion"] == told["metadata"]["resourceVersion"], "said once, not for ever"
+
+
+def _repositories(desk: Desk, store: Any) -> OrchestratedRepoReconciler:
+    none: Any = None
+    return OrchestratedRepoReconciler(
+        repos=store, runs=desk.runs, index=none, contexts=desk.contexts, claims=none, admission=none
+    )
+
+
+def _approvals(desk: Desk, store: Any) -> ApprovalReconciler:
+    return ApprovalReconciler(
+        approvals=store,
+        runs=desk.runs,
+        counting=desk.contexts.counting,
+        clock=desk.clock,
+        trail=desk.contexts.trail,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "reconciler", "odd", "expected"),
+    [
+        (NewerRepo, _repositories, {"spec": {"repository": ["acme", "web"]}}, ("Ready", "False", "Unreadable")),
+        (NewerRepo, _repositories, {"status": {"runs": "many"}}, ("Ready", "False", "Unreadable")),
+        (NewerApproval, _approvals, {"spec": {"gate": "Deploy"}}, ("Decided", "False", "Unreadable")),
+        (NewerApproval, _approvals, {"status": {"outcome": "Maybe"}}, ("Decided", "False", "Unreadable")),
+    ],
+)
+async def test_so_does_each_kind(
+    desk: Desk,
+    kubectl: Kubectl,
+    kind: type[Newer],
+    reconciler: Any,
+    odd: dict[str, Any],
+    expected: tuple[str, str, str],
+) -> None:
+    _establish(kubectl, kind)
+    whole = (a_repo() if kind is NewerRepo else an_approval()).dump()
+    meta = {"name": "odd", "namespace": desk.namespace}
+    document = {"apiVersion": "orch.dev/v1alpha1", "kind": kind.KIND, "metadata": meta}
+    desk.kubectl("apply", "-f", "-", stdin=json.dumps(document | {"spec": whole["spec"] | odd.get("spec", {})}))
+    path = ["patch", kind.PLURAL, "odd", "-n", desk.namespace, "--subresource=status", "--type=merge"]
+    desk.kubectl(*path, "-p", json.dumps({"status": odd.get("status", {})}))
+    store: Any = Store(desk.kube, kind)
+    for _ in range(2):
+        with pytest.raises(Unreadable):
+            await reconciler(desk, store).reconcile(Key(desk.namespace, "odd"))
+    [condition] = (await store.objects.get(desk.namespace, "odd"))["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == expected
+    assert "upgrade the operator" in condition["message"]
 
 
 async def test_others_go_on(desk: Desk, newer: Store[NewerRun]) -> None:
