@@ -59,6 +59,7 @@ from orch.runtime.clock import WallClock
 from orch.runtime.controller import Controller
 from orch.runtime.manager import Manager, Times, exit_at_once
 from orch.runtime.source import Source
+from orch.runtime.verbosity import follow_signals
 from orch.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,7 @@ def main(argv: list[str]) -> int:
     try:
         settings = Settings()
         setup_logging(settings.log_level, settings.log_format)
+        follow_signals()
         asyncio.run(run(settings))
     except ValidationError as err:
         for problem in err.errors():

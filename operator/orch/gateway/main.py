@@ -14,6 +14,7 @@ from orch.gateway.ledger import LedgerBusy
 from orch.gateway.server import running
 from orch.gateway.settings import PREFIX, GatewaySettings
 from orch.runtime.audit import setup_logging
+from orch.runtime.verbosity import follow_signals
 
 
 def main(argv: list[str]) -> int:
@@ -23,6 +24,7 @@ def main(argv: list[str]) -> int:
     try:
         settings = GatewaySettings()
         setup_logging(settings.log_level, settings.log_format)
+        follow_signals()
         asyncio.run(_serve(settings))
     except ValidationError as err:
         problems = (f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in err.errors())
