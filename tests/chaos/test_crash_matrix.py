@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.chaos import proof
+from tests.chaos import proof, test_farewell_matrix
 from tests.chaos.attic import Attic
 from tests.chaos.hunt import hunt, start
 from tests.e2e.desk import Desk, Run
@@ -17,10 +17,8 @@ from tests.e2e.lots import Lot, make
 from orch.failpoints import ACTS, points
 
 _OFF_THE_WAY = {
-    "patch orchestratedrepos.orch.dev": "the finalizer, before a repository's first run and after its last",
-    "delete issueruns.orch.dev": "when their repository is deleted",
-    "delete leases.coordination.k8s.io": "when a repository is deleted",
     "delete approvals.orch.dev": "of an earlier run of the same name",
+    **dict.fromkeys(test_farewell_matrix.ACTS, "in a matrix of its own"),
 }
 """Acts that no run comes to, and why."""
 _GATEWAY = {name for name, act in ACTS.items() if act.where.startswith("gateway/")}

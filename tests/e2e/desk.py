@@ -90,6 +90,10 @@ class Desk:
             GROUP, VERSION, self.namespace, plural, name, body, _content_type=_MERGE_PATCH
         )
 
+    def delete(self, plural: str, name: str) -> None:
+        """Delete an object, without waiting until it is gone."""
+        self._objects.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, plural, name)
+
     def poke(self, plural: str, name: str) -> None:
         """Ask for a reconcile now, by the annotation that is for it."""
         now = datetime.now(UTC).isoformat()
