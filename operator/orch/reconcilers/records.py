@@ -16,12 +16,13 @@ from orch.kube.resource import Resource
 from orch.kube.secrets import create_immutable
 from orch.kube.store import Store
 from orch.policy.approvals import Count
+from orch.policy.guards.sizes import SHOWN
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.projections import REPO_LABEL, RUN_LABEL
 from orch.reconcilers.trail import Trail
 
-_DOCUMENT_LIMIT: Final = 900_000
-"""A ConfigMap holds at most 1 MiB; what is longer is cut, and says so."""
+_DOCUMENT_LIMIT: Final = SHOWN
+"""What is longer is cut, and says so: a plan's or a report's words; a diff that long is refused, see the guard of sizes."""
 
 
 class ClusterRecords:
@@ -98,6 +99,4 @@ def _cut(text: str) -> str:
     data = text.encode()
     if len(data) <= _DOCUMENT_LIMIT:
         return text
-    return (
-        data[:_DOCUMENT_LIMIT].decode(errors="ignore") + "\n… cut here: the whole is in the mirror and on the branch\n"
-    )
+    return data[:_DOCUMENT_LIMIT].decode(errors="ignore") + "\n… cut here\n"

@@ -16,6 +16,7 @@ from orch.errors import PolicyDenied, Terminal
 from orch.policy.findings import by_rule, place
 from orch.policy.guards import Finding as FoundByGuard
 from orch.policy.guards import evaluate, shortlist
+from orch.policy.guards.sizes import not_shown
 from orch.policy.risk import assess
 from orch.policy.text import one_line
 from orch.stages import texts
@@ -90,9 +91,9 @@ async def judge(ctx: RunContext, head: str, *, base: str, step: str, document: s
     diff = await ctx.git.diff(ctx.remote, base=base, sha=head, read=True)
     if not diff.changes:
         raise Terminal("NothingChanged", "the change is empty against the base branch")
-    findings = evaluate(diff, ctx.repo.spec.guards)
-    risk = assess(diff, findings, analysis=ctx.run.status.analysis)
     patch = await ctx.git.patch(ctx.remote, base=base, sha=head)
+    findings = [*not_shown(patch), *evaluate(diff, ctx.repo.spec.guards)]
+    risk = assess(diff, findings, analysis=ctx.run.status.analysis)
     await keep(ctx, document, "change.diff", patch)
     told = shortlist(findings)
     # Recorded last: a change that is recorded counts as judged, and whatever fails above has to be done again.

@@ -9,7 +9,9 @@ from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import Gate, PlanStatus
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
 from orch.api.work import Feedback, Plan, StepOutcome, StepStage
+from orch.errors import Terminal
 from orch.policy.fitting import shortened
+from orch.policy.guards.sizes import SHOWN
 from orch.policy.risk import assess
 from orch.policy.text import cut, one_line, plain
 from orch.stages.base import learnt, pin_base, replans
@@ -74,6 +76,8 @@ async def _record(ctx: RunContext, made: Plan) -> None:
     # the snapshot is part of it: an answer given for the old text of an issue never stands for the new one
     told = {"issue": issue.content_digest if issue else None, **made.model_dump(mode="json")}
     document = json.dumps(told, indent=2, ensure_ascii=False)
+    if (size := len(document.encode())) > SHOWN:
+        raise Terminal("ChangeTooLarge", f"the plan is {size} bytes, people can be shown {SHOWN}: split the issue")
     kept = await keep(ctx, plan_document(ctx), "plan.json", document)
     ctx.run.status.plan = PlanStatus(
         digest=await ctx.artifacts.put(document.encode()),

@@ -11,6 +11,7 @@ from orch.api.v1alpha1 import IssueRun, ObjectMeta
 from orch.kube.client import Kube, connect
 from orch.kube.secrets import read_configmap
 from orch.kube.store import Store
+from orch.policy.guards.sizes import SHOWN
 from orch.reconcilers.records import ClusterRecords
 
 NOBODY_COUNTS: Any = None
@@ -37,6 +38,17 @@ async def test_a_document_is_kept_once(kube: Kube, namespace: str, run: IssueRun
     name = await records.keep_document(run, "diff-fix-1", {"change.diff": "+1"})
     assert name == f"{run.metadata.name}-diff-fix-1"
     assert await records.keep_document(run, "diff-fix-1", {"change.diff": "+1"}) == name
+
+
+async def test_a_document_of_the_size_that_a_change_may_have_is_kept_whole(
+    kube: Kube, namespace: str, run: IssueRun
+) -> None:
+    records = ClusterRecords(kube, namespace, NOBODY_COUNTS, NOTHING_IS_TOLD)
+    whole, longer = "+" * SHOWN, "+" * (SHOWN + 1)
+    name = await records.keep_document(run, "diff-fix-1", {"change.diff": whole})
+    assert await read_configmap(kube, namespace, name) == {"change.diff": whole.encode()}
+    other = await records.keep_document(run, "words", {"report.md": longer})
+    assert (await read_configmap(kube, namespace, other))["report.md"].endswith("… cut here\n".encode())
 
 
 async def test_a_look_that_was_cut_short_does_not_stand_in_the_way_of_the_next(

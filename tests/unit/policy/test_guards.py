@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from orch.api.v1alpha1 import Guard, GuardAction, GuardRule, GuardsSpec
 from orch.policy.guards import evaluate, needs_approval, shortlist, verdict
 from orch.policy.guards.globs import match
+from orch.policy.guards.sizes import SHOWN, not_shown
 from orch.policy.guards.tree import path_problem
 
 from .conftest import change, diff
@@ -47,6 +48,13 @@ def test_by_fact(facts: dict[str, Any], guard: Guard, rule: str, action: GuardAc
 @pytest.mark.parametrize("facts", [{"size": 1_048_576}, {"additions": 999}, {"new_mode": "100755"}])
 def test_at_the_limit_is_within_it(facts: dict[str, Any]) -> None:
     assert evaluate(diff(change(**facts)), GuardsSpec()) == []
+
+
+def test_a_diff_that_cannot_be_shown_whole_is_denied() -> None:
+    assert list(not_shown("é" * (SHOWN // 2))) == []
+    [found] = not_shown("é" * (SHOWN // 2) + "x")
+    assert (found.guard, found.rule, found.action) == (Guard.LARGE_CHANGE, "NotShownWhole", DENY)
+    assert found.message == "the diff is 900001 bytes, people can be shown 900000: split the issue"
 
 
 def test_too_many_files() -> None:

@@ -12,7 +12,7 @@ from tests.unit.stages.world import World
 
 from orch.api.v1alpha1 import ApprovalOutcome, Risk
 from orch.api.work import ExpectedRisk
-from orch.errors import NeedsHuman, Terminal
+from orch.errors import NeedsHuman, PolicyDenied, Terminal
 from orch.stages import Again, Done, Waiting
 from orch.stages.analyse import analyse
 from orch.stages.guard import guard
@@ -138,6 +138,21 @@ async def test_a_commit_beside_the_merge_of_the_base_branch_asks_anew() -> None:
     assert outcome.reason == "AwaitingApproval"
     assert outcomes(world) == [ApprovalOutcome.SUPERSEDED, None]
     assert "merge" not in world.acts.made
+
+
+async def test_nobody_is_asked_about_a_change_that_cannot_be_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [{"gate": gate, "when": "Always"} for gate in ("Publish", "Merge")]
+    world = World(a_repo(approvals={"gates": every}, guards={"rules": [{"guard": "LargeChange", "action": "Allow"}]}))
+
+    async def long(*_: Any, **__: Any) -> str:
+        return "+" * 900_001
+
+    monkeypatch.setattr(world.git, "patch", long)
+    await world.reach(guard)
+    with pytest.raises(PolicyDenied, match=r"guard LargeChange refuses .*people can be shown 900000: split the issue"):
+        await world.play(guard)
+    assert asked(world) == []
+    assert world.acts.made.count("push") == 0
 
 
 async def test_a_gate_is_asked_five_times_and_no_more() -> None:

@@ -10,7 +10,7 @@ from tests.unit.stages.world import World, at
 
 from orch.api.v1alpha1 import ApprovalOutcome, FailureStatus, RunOverrides, StepState
 from orch.api.v1alpha1.reasons import WaitingReason
-from orch.api.work import StepOutcome, StepReport
+from orch.api.work import PlanStep, StepOutcome, StepReport
 from orch.errors import NeedsHuman, NotFound, OrchError, PolicyDenied, Terminal, Transient
 from orch.ports import StepState as RunnerState
 from orch.ports import StepStatus
@@ -99,6 +99,15 @@ async def test_a_plan_waits_for_people_where_a_gate_asks() -> None:
     world.decide(ApprovalOutcome.APPROVED)
     assert await world.play(plan) == Done()
     assert world.runner.started.keys() == {"web-7-1-plan-1"}
+
+
+async def test_nobody_is_asked_about_a_plan_that_cannot_be_shown_whole() -> None:
+    world = World(run=a_run(spec={"overrides": RunOverrides(plan_approval="Always")}))
+    await world.reach(plan)
+    steps = tuple(PlanStep(title="Say it", detail="é" * 100_000) for _ in range(5))
+    with pytest.raises(Terminal, match="people can be shown 900000: split the issue"):
+        await world.step(plan, plan=a_plan(steps=steps))
+    assert list(world.records.asked) == []
 
 
 async def test_a_plan_that_proved_wrong_is_made_anew_once() -> None:
