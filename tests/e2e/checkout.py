@@ -48,6 +48,11 @@ class Checkout:
         self._pull()
         return sha in self._run("rev-list", "HEAD").split()
 
+    def holds(self, sha: str, *, within: str) -> bool:
+        """Whether a commit is part of the history of another one."""
+        self._pull()
+        return sha in self._run("rev-list", within).split()
+
     def _pull(self) -> None:
         self._run("pull", "--quiet", "--ff-only")
 

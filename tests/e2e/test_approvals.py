@@ -1,8 +1,10 @@
 """People decide about a merge, while their rights, the branch, its base and the operator do not hold still."""
 
 import json
-import time
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from tests.e2e.lots import Lot, answer_review, make
 
 _TWO, _ONE, _MOVING = 1, 2, 3
 _ISSUES = 5
-_MOVES = 5
+_MOVES = 3.0
+"""Seconds between two pushes to a base branch that never rests: less than a run needs to bring it in, be checked and be merged."""
 BOB, CAROL, DORA = "bob@example.com", "carol@example.com", "dora@example.com"
 
 
@@ -87,12 +90,13 @@ def test_people_decide(lot: Lot, tmp_path: Path) -> None:
         base = Checkout(desk, run.repository, tmp_path / "main")
         first = base.push("NEWS.md", "0\n")
         desk.decide(asked, "Approve", BOB)
-        for number in range(1, _MOVES):
-            if run.status.get("completionTime"):
-                break
-            time.sleep(4)
-            base.push("NEWS.md", f"{number}\n")
-        _merged(run)
+        with _pushing(base, every=_MOVES) as pushed:
+            _merged(run)
+            sofar = len(pushed)
+            desk.until(lambda: len(pushed) > sofar)  # whoever pushes has not stopped to let it through
+        merged = run.status["pullRequest"]["mergeSHA"]
+        assert not base.holds(merged, within=pushed[0])
+        assert base.holds(merged, within=pushed[-1])
         questions = desk.list("approvals", run=run.name)
         assert [entry["metadata"]["name"] for entry in questions] == [asked]
         seen = questions[0]["spec"]["subject"]["headSHA"]
@@ -160,6 +164,24 @@ def test_people_decide_while_the_operator_is_down(lot: Lot, tmp_path: Path) -> N
         it_does_not_count_for_the_next_commit,
         it_does_not_count_when_its_time_is_over,
     )
+
+
+@contextmanager
+def _pushing(base: Checkout, *, every: float) -> Iterator[list[str]]:
+    """Somebody pushes to the base branch all the time; the commits so far, oldest first."""
+    stop, pushed = threading.Event(), list[str]()
+
+    def push() -> None:
+        while not stop.wait(every if pushed else 0):
+            pushed.append(base.push("NEWS.md", f"{len(pushed) + 1}\n"))
+
+    with ThreadPoolExecutor(1) as pool:
+        pushing = pool.submit(push)
+        try:
+            yield pushed
+        finally:
+            stop.set()
+        pushing.result()
 
 
 def _merged(run: Run) -> None:
