@@ -6,6 +6,7 @@ memory, so that a sequence takes a second; what is pushed and merged there is he
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,16 +16,17 @@ from typing import Any
 from kubernetes.aio.client import ApiClient, ApiException, CustomObjectsApi
 from tests.builders import a_repo, a_run, sha
 from tests.fakes.acts import Crash
-from tests.integration.admission.office import RBAC
+from tests.integration.admission.office import RBAC, Office
 from tests.unit.stages.world import World
 
-from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
+from orch.api.v1alpha1 import Approval, CancelRequest, IssueRun, OrchestratedRepo
 from orch.errors import OrchError
 from orch.kube.client import Kube
 from orch.kube.errors import Conflict
 from orch.kube.objects import Objects
 from orch.kube.resource import Resource
 from orch.kube.store import Store
+from orch.policy.approvals import is_decided
 from orch.reconcilers.admission import Admission
 from orch.reconcilers.approval import ApprovalReconciler
 from orch.reconcilers.counting import Counting
@@ -62,6 +64,8 @@ class Books:
     pushed: set[str] = field(default_factory=set)
     """Trees that were approved when they were pushed. Merges of the base branch on top of them may follow."""
     done: list[str] = field(default_factory=list)
+    is_over: bool = False
+    """A person has cancelled the run: from then on it does nothing."""
     unseen: list[str] = field(default_factory=list)
 
     def approved(self, gate: str, tree: str, trees: dict[str, str]) -> bool:
@@ -88,6 +92,12 @@ class InMemory:
         return self._find()
 
 
+def _another(repo: OrchestratedRepo) -> World:
+    """A world with the next run of the repository."""
+    attempt = next(_NUMBERS)
+    return World(repo, a_run(f"web-7-{attempt}", spec={"attempt": attempt}))
+
+
 @dataclass
 class Joined:
     """Connections that all scenes share."""
@@ -95,7 +105,7 @@ class Joined:
     kube: Kube
     admin: Kube
     clients: Mapping[str, ApiClient]
-    namespace: str
+    office: Office
     admission: Admission
 
 
@@ -103,19 +113,22 @@ class Scene:
     """A run just before its first push. `kube` is the operator's own account, `admin` the administrator's."""
 
     def __init__(self, joined: Joined, quorum: int) -> None:
-        self.kube, self.admin, self.namespace, clients = joined.kube, joined.admin, joined.namespace, joined.clients
+        self.kube, self.admin, self.office, clients = joined.kube, joined.admin, joined.office, joined.clients
+        self.namespace = joined.office.team
         self._people = {user: CustomObjectsApi(client) for user, client in clients.items()}
-        repo = a_repo(mode="Supervised", approvals={**POLICY, "quorum": quorum})
-        attempt = next(_NUMBERS)
-        self.world = World(repo, a_run(f"web-7-{attempt}", spec={"attempt": attempt}))
+        self.world = _another(a_repo(mode="Supervised", approvals={**POLICY, "quorum": quorum}))
+        self._runs: list[str] = []
         self.books, self.admission = Books(quorum), joined.admission
         self.approvals = Store(self.kube, Approval)
 
     async def open(self) -> None:
-        await self._allow("patches", ["get", "patch"])
+        await self._allow("patches", ["get", "patch", "delete"])
         await self._allow("approves", ["approve"])
         await self._bind("patches", list(PEOPLE))
         await self.let_approve("anna", "boris", "clara")
+        await self._begin()
+
+    async def _begin(self) -> None:
         await self.world.reach(publish)
         await self._own()
         for document in (self.world.repo, self.world.run):
@@ -129,11 +142,13 @@ class Scene:
         run.metadata.namespace, run.metadata.uid, run.metadata.resource_version = self.namespace, None, None
         made = await Store(self.kube, IssueRun).create(run)
         self.world.run.metadata.uid = made.metadata.uid
+        self._runs.append(made.metadata.name)
 
     async def close(self) -> None:
-        """The run goes, and with it what it asked: nobody may delete an Approval that was answered."""
+        """The runs go, and with them what they asked: nobody may delete an Approval that was answered."""
         runs = Store(self.admin, IssueRun)
-        await runs.delete(await runs.get(self.namespace, self.world.run.metadata.name))
+        for name in self._runs:
+            await runs.delete(await runs.get(self.namespace, name))
         for kind in (ROLES, BINDINGS):
             for name in ("patches", "approves"):
                 await Objects(self.admin, kind).delete(self.namespace, name)
@@ -153,10 +168,13 @@ class Scene:
     async def reconcile_run(self) -> None:
         with suppress(OrchError, Crash):  # the loop tries again; a failure that ends a run ends its acts as well
             await self.world.reconcile()
-        mine = f"orch.dev/run={self.world.run.metadata.name}"
-        for approval in await self.approvals.list(self.namespace, labels=mine):
+        for approval in await self.questions():
             commit = approval.spec.subject.head_sha or ""
             self.books.seen[approval.metadata.name] = (approval.spec.gate.value, commit)
+
+    async def questions(self) -> list[Approval]:
+        """All that the run has asked."""
+        return await self.approvals.list(self.namespace, labels=f"orch.dev/run={self.world.run.metadata.name}")
 
     async def reconcile_questions(self) -> None:
         for name in self.books.seen:
@@ -183,6 +201,64 @@ class Scene:
         else:
             verdict = _STALE if decision.get("digest") else decision["verdict"]
             answers[user] = (verdict, frozenset(decision.get("groups") or ()))
+
+    async def answer_at_once(self, name: str, *users: str) -> None:
+        """Several people's patches and the operator's count, all on their way at the same time."""
+        yes = {user: {"verdict": "Approve", "groups": list(PEOPLE[user]) or None, "digest": None} for user in users}
+        await asyncio.gather(*(self.answer(user, name, yes[user]) for user in users), self.reconcile_questions())
+
+    async def ask_again(self, user: str, name: str) -> None:
+        """What `kubectl orch ask-again` does: delete the question, so that the operator asks anew."""
+        api, asked = self._people[user], await self.approvals.find(self.namespace, name)
+        is_open = asked is not None and not is_decided(asked.status)
+        try:
+            await api.delete_namespaced_custom_object("orch.dev", "v1alpha1", self.namespace, "approvals", name)
+        except ApiException:
+            return
+        others = self.books.answers.pop(name, {}).keys() - {user}
+        if is_open and others:
+            self.books.unseen.append(f"{user} deleted {name} with the answers of {sorted(others)}")
+
+    def cancel(self, user: str) -> None:
+        """For good: a cancellation stands in the spec, which a crash of the operator does not take back."""
+        self.world.order(cancel=CancelRequest(username=user, reason="not now"))
+        self.books.is_over = True
+
+    async def retry(self) -> None:
+        """Another attempt, as a person asks for: no answer that the earlier one was given is one to this."""
+        self.world = _another(self.world.repo)
+        books = Books(self.books.quorum, verbs=self.books.verbs, unseen=self.books.unseen)
+        self.books = books
+        await self._begin()
+
+    async def lose_and_restore_the_binding(self) -> None:
+        """While the policy on answers is bound nowhere, mallory answers for whoever has not, and the operator looks."""
+        name = self.office.named()
+        await self.reconcile_run()
+        self.office.cluster.kubectl("delete", "validatingadmissionpolicybinding", name)
+        self.office.wait(enforced=False)
+        self._start_with_a_fresh_memory()
+        for question in sorted(self.books.seen):
+            for user in set(VOTERS) - self.books.answers.get(question, {}).keys():
+                await self._forge(question, user)
+        await self.reconcile_questions()
+        await self.reconcile_run()
+        self.office.apply(*self.office.bindings())
+        self.office.wait(enforced=True)
+        self._start_with_a_fresh_memory()
+
+    async def _forge(self, question: str, user: str) -> None:
+        decision = {"verdict": "Approve", "groups": list(PEOPLE[user]) or None, "comment": "by mallory"}
+        with suppress(ApiException):
+            await self._people["mallory"].patch_namespaced_custom_object(
+                "orch.dev", "v1alpha1", self.namespace, "approvals", question,
+                {"spec": {"decisions": {user: decision}}}, _content_type="application/merge-patch+json",
+            )  # fmt: skip
+
+    def _start_with_a_fresh_memory(self) -> None:
+        """What the operator knew of the policies is a matter of seconds, which would have to be waited for here."""
+        self.admission = Admission(self.kube, suffix=self.office.mark)
+        self.start_operator()
 
     async def let_approve(self, *users: str) -> None:
         await self._bind("approves", users)
@@ -236,6 +312,8 @@ class Scene:
                 head = self.world.run.status.branch.head_sha if self.world.run.status.branch else None
                 tree = git.trees.get(head or "", head or "")
                 known = act == "push" and tree in self.books.pushed
+                if self.books.is_over:
+                    self.books.unseen.append(f"{act} after the run was cancelled")
                 if not known and not self.books.approved(gates[act], tree, git.trees):
                     self.books.unseen.append(f"{act} of {tree}")
                 self.books.pushed.add(tree)

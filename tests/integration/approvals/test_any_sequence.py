@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from kubernetes.aio.client import ApiClient
 from tests.cluster import Cluster
 from tests.integration.admission.office import Office, opened
@@ -32,6 +32,8 @@ class AnySequence(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.scene = Scene(self.joined, quorum=2)
+        self.gaps = 1
+        """How often the binding may still be deleted: the API server takes a second to take each change up."""
         self._do(self.scene.open())
 
     def _do(self, what: Awaitable[Any]) -> None:
@@ -79,6 +81,31 @@ class AnySequence(RuleBasedStateMachine):
         self._do(self.scene.reconcile_questions())
         if then_look:
             self._do(self.scene.reconcile_run())
+
+    @rule(place=st.integers(0, 3), users=st.sets(st.sampled_from(VOTERS), min_size=2))
+    def people_answer_at_once(self, place: int, users: set[str]) -> None:
+        names = sorted(self.scene.books.seen)
+        if names:
+            self._do(self.scene.answer_at_once(names[place % len(names)], *sorted(users)))
+
+    @rule(user=st.sampled_from(sorted(PEOPLE)), place=st.integers(0, 3))
+    def somebody_has_it_asked_again(self, user: str, place: int) -> None:
+        names = sorted(self.scene.books.seen)
+        if names:
+            self._do(self.scene.ask_again(user, names[place % len(names)]))
+
+    @rule(user=st.sampled_from(VOTERS), goes_on=st.booleans())
+    def somebody_cancels_and_perhaps_tries_again(self, user: str, goes_on: bool) -> None:
+        self.scene.cancel(user)
+        self._do(self.scene.reconcile_run())
+        if goes_on:
+            self._do(self.scene.retry())
+
+    @precondition(lambda self: self.gaps > 0)
+    @rule()
+    def the_binding_is_deleted_and_comes_back(self) -> None:
+        self.gaps -= 1
+        self._do(self.scene.lose_and_restore_the_binding())
 
     @rule(users=st.sets(st.sampled_from(VOTERS)))
     def the_administrator_binds_the_verb(self, users: set[str]) -> None:
@@ -144,7 +171,7 @@ def joined(office: Office, tmp_path: Path) -> Iterator[tuple[Joined, asyncio.Abs
     async def join() -> Joined:
         kube, admin = await connect(kubeconfig), await connect(office.cluster.kubeconfig)
         clients = {user: await _person(office.cluster, user, groups) for user, groups in PEOPLE.items()}
-        return Joined(kube, admin, clients, office.team, Admission(kube, suffix=office.mark))
+        return Joined(kube, admin, clients, office, Admission(kube, suffix=office.mark))
 
     async def part(joined: Joined) -> None:
         for client in (joined.kube, joined.admin, *joined.clients.values()):
@@ -165,7 +192,7 @@ def test_no_sequence_of_acts_leads_to_what_nobody_saw(joined: tuple[Joined, asyn
     run_state_machine_as_test(
         type("Played", (AnySequence,), {"joined": everybody, "loop": loop}),
         settings=settings(
-            max_examples=15,
+            max_examples=25,
             stateful_step_count=20,
             deadline=None,
             phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to make a sequence shorter would take minutes
@@ -192,3 +219,24 @@ def test_the_good_sequence_pushes_and_merges(joined: tuple[Joined, asyncio.Abstr
     books = loop.run_until_complete(play())
     assert books.unseen == []
     assert books.done == ["push", "merge"]
+
+
+def test_what_was_forged_while_the_binding_was_gone_leads_to_nothing(
+    joined: tuple[Joined, asyncio.AbstractEventLoop],
+) -> None:
+    everybody, loop = joined
+
+    async def play() -> tuple[Books, int]:
+        scene = Scene(everybody, quorum=2)
+        await scene.open()
+        await scene.lose_and_restore_the_binding()
+        for _ in range(2):
+            await scene.reconcile_questions()
+            await scene.reconcile_run()
+        forged = [len(question.spec.decisions) for question in await scene.questions()]
+        await scene.close()
+        return scene.books, max(forged)
+
+    books, forged = loop.run_until_complete(play())
+    assert forged == len(VOTERS), "they are there, and do not count"
+    assert (books.unseen, books.done) == ([], [])

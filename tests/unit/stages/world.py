@@ -49,6 +49,12 @@ class World:
         name = self.run.status.branch.name if self.run.status.branch else None
         return self.forge.branches.get(name or "")
 
+    def order(self, **wishes: object) -> None:
+        """A person changes the run's spec. The status is as it was last saved."""
+        for name in ("run", "_saved"):
+            run: IssueRun = getattr(self, name)
+            setattr(self, name, run.model_copy(update={"spec": run.spec.model_copy(update=wishes)}))
+
     def context(self) -> RunContext:
         """One look at the run."""
         return RunContext(
