@@ -1,12 +1,14 @@
 """What is going on shows on the pull request and on the issue, and a branch rule may require orch's word."""
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.e2e.desk import BOT, Desk, Run, together
 from tests.e2e.lots import Lot, make
 
-_REQUIRED, _PLAIN, _SILENT = 1, 2, 3
+_REQUIRED, _PLAIN, _SILENT, _SIGNED = 1, 2, 3, 4
 _APP = {
     "login": BOT,
     "value": "ghs_without_statuses",
@@ -18,17 +20,28 @@ _APP = {
 
 @pytest.fixture(scope="module")
 def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory) -> Lot:
-    """A repository whose base branch requires the status `orch`, one that does not, and one whose token may not write statuses."""
-    load = make(tmp_path_factory.mktemp("signs") / "load", repositories=3, issues=3)
+    """A repository whose base branch requires the status `orch`, one that does not, one whose token may not write statuses, and
+    one that takes signed commits only."""
+    load = make(tmp_path_factory.mktemp("signs") / "load", repositories=4, issues=3)
     load.seed["repos"][_REQUIRED - 1]["rules"] = [{"branch": "main", "required_checks": ["orch", "tests"]}]
+    load.seed["repos"][_SIGNED - 1]["rules"] = [{"branch": "main", "signatures": True}]
+    key = _key(tmp_path_factory.mktemp("key"))
+    bot = next(account for account in load.seed["accounts"] if account["login"] == BOT)
+    bot["ssh_signing_keys"] = [key.with_suffix(".pub").read_text().strip()]
     desk = open_desk(load.seed, [load.script])
-    required, plain, silent = load.repositories
+    required, plain, silent, signed = load.repositories
     supervised = {**load.spec, "mode": "Supervised"}
     desk.watch("required", required, **supervised)
     desk.watch("plain", plain, **load.spec)
     desk.control("POST", "/tokens", **_APP)
     desk.world.repository(desk.namespace, "silent", silent, token=str(_APP["value"]), interval="10s", **load.spec)
-    return Lot(desk, load, {required: "required", plain: "plain", silent: "silent"})
+    desk.world.kubectl(
+        "create", "secret", "generic", "signing", "-n", desk.namespace, f"--from-file=ssh-privatekey={key}"
+    )
+    publish = {"commit": {"signingSecretRef": {"name": "signing"}}}
+    merge = {**load.spec["merge"], "method": "Merge"}
+    desk.watch("signed", signed, **{**load.spec, "publish": publish, "merge": merge})
+    return Lot(desk, load, {required: "required", plain: "plain", silent: "silent", signed: "signed"})
 
 
 def test_how_a_run_stands_shows(lot: Lot) -> None:
@@ -77,7 +90,18 @@ def test_how_a_run_stands_shows(lot: Lot) -> None:
         assert "Commit statuses (write)" in shown["message"]
         assert run.statuses() == []
 
-    together(required, declined, plain, silent)
+    def signed() -> None:
+        run = lot.take(_SIGNED)
+        _merged(run)
+        assert desk.condition("orchestratedrepos", "signed", "RulesFit")["status"] == "True"
+
+    together(required, declined, plain, silent, signed)
+
+
+def _key(folder: Path) -> Path:
+    path = folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True)
+    return path
 
 
 def _texts(run: Run) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from orch.failpoints import Moment, failpoint
 from orch.mirror.bundles import MAX_BYTES, MAX_OBJECTS
 from orch.mirror.protocol import Request, decode_answer
 from orch.policy.text import one_line, visible
-from orch.ports import Author, FileChange, MergedFacts, Remote, TreeDiff
+from orch.ports import Author, Credential, FileChange, MergedFacts, Remote, TreeDiff
 
 DEADLINES: Final[Mapping[str, float]] = {
     "fetch": 600.0,
@@ -97,14 +97,14 @@ class MirrorGit:
     ) -> str:
         """See `Git.commit`."""
         facts = {"tree_of": tree_of, "parents": list(parents), "message": message, "time": int(time.timestamp())}
-        return str(await self._ask("commit", remote, **facts, name=author.name, email=author.email))
+        return str(await self._ask("commit", remote, author.key, **facts, name=author.name, email=author.email))
 
     async def merge(
         self, remote: Remote, *, ours: str, theirs: str, message: str, author: Author, time: datetime
     ) -> str | None:
         """See `Git.merge`."""
         facts = {"ours": ours, "theirs": theirs, "message": message, "time": int(time.timestamp())}
-        made: str | None = await self._ask("merge", remote, **facts, name=author.name, email=author.email)
+        made: str | None = await self._ask("merge", remote, author.key, **facts, name=author.name, email=author.email)
         return made
 
     async def merged(self, remote: Remote, *, sha: str, base: str) -> MergedFacts:
@@ -131,9 +131,16 @@ class MirrorGit:
         """See `Git.only_updates`."""
         return bool(await self._ask("only-updates", remote, content=content, sha=sha, base=base))
 
-    async def _ask(self, verb: str, remote: Remote, **args: Any) -> Any:
-        token = remote.credential.reveal() if remote.credential else None
-        request = Request(verb=verb, data=self._data, key=remote.key, url=remote.url, token=token, args=args)
+    async def _ask(self, verb: str, remote: Remote, signing: Credential | None = None, /, **args: Any) -> Any:
+        request = Request(
+            verb=verb,
+            data=self._data,
+            key=remote.key,
+            url=remote.url,
+            token=remote.credential.reveal() if remote.credential else None,
+            signing=signing.reveal() if signing else None,
+            args=args,
+        )
         answer = await self._children.ask(request, self._deadlines[verb], sent=lambda: _sent(verb))
         try:
             return decode_answer(answer)

@@ -79,7 +79,7 @@ def _do(request: Request) -> Any:
         raise Terminal("VerbUnknown", f"the mirror knows no verb {request.verb!r}")
     alone = request.verb in ALONE
     with open_mirror(request.data, request.key, request.url, request.token, alone=alone) as mirror:
-        return verb(mirror, request.args)
+        return verb(mirror, request.args if request.signing is None else {**request.args, "signing": request.signing})
 
 
 def _unexplained(err: GitFailed) -> Transient:

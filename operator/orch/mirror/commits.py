@@ -10,12 +10,14 @@ from typing import Any
 
 from orch.errors import Terminal
 from orch.mirror.remotes import need
+from orch.mirror.signing import signed_by
 from orch.mirror.store import Mirror, checked_sha, write_ref
 
 
 def commit(mirror: Mirror, args: dict[str, Any]) -> str:
     """Build a commit: the tree of `tree_of`, `parents`, `message`, author and committer `name` and `email` at `time`
-    (seconds since 1970, UTC). Raises Terminal for a message that no commit can hold."""
+    (seconds since 1970, UTC), signed with the key `signing` if there is one. Raises Terminal for a message that no commit
+    can hold, and what `signed_by` raises."""
     parents = [checked_sha(parent) for parent in args["parents"]]
     tree_of = checked_sha(args["tree_of"])
     need(mirror, [tree_of, *parents])
@@ -28,7 +30,9 @@ def commit(mirror: Mirror, args: dict[str, Any]) -> str:
         for part, value in (("NAME", args["name"]), ("EMAIL", args["email"]), ("DATE", f"@{int(args['time'])} +0000"))
     }
     options = [word for parent in parents for word in ("-p", parent)]
-    sha = mirror.git.run("commit-tree", f"{tree_of}^{{tree}}", *options, stdin=message.encode(), env=who).text
+    with signed_by(args.get("signing")) as (sign, fds):
+        words = (f"{tree_of}^{{tree}}", *options, *sign)
+        sha = mirror.git.run("commit-tree", *words, stdin=message.encode(), env=who, fds=fds).text
     write_ref(mirror, "commits", sha)
     return sha
 

@@ -76,6 +76,7 @@ def settings(*, plain_http: bool) -> list[str]:
         "push.followTags": "false",
         "push.gpgSign": "false",
         "commit.gpgSign": "false",
+        "gpg.format": "ssh",
         "i18n.commitEncoding": "utf-8",
         "gc.auto": "0",
         "maintenance.auto": "false",

@@ -3,10 +3,10 @@
 Called by the child and by `orch.adapters`. Plain standard library (no pydantic), because acts wait for a child's start.
 Both ends are our own code of one version; hostile is only what git reads, and that travels inside strings.
 
-    request   {"verb", "data", "key", "url", "token"?, "args": {…}}
+    request   {"verb", "data", "key", "url", "token"?, "signing"?, "args": {…}}
     answer    bytes in decimal, newline, {"ok": …} or {"error": {"class", "reason", "message"}}
 
-The request comes on standard input, so the token is in no argument and no environment. The end of the input tells the child
+The request comes on standard input, so no token and no key is in an argument or an environment. The end of the input tells the child
 that the parent is gone.
 """
 
@@ -22,13 +22,14 @@ from orch import errors
 
 @dataclass(frozen=True)
 class Request:
-    """One act on one mirror. `url` is the remote without user or password; `token` its password."""
+    """One act on one mirror. `url` is the remote without user or password; `token` its password; `signing` the key of a commit."""
 
     verb: str
     data: Path
     key: str
     url: str
     token: str | None = field(default=None, repr=False)
+    signing: str | None = field(default=None, repr=False)
     args: dict[str, Any] = field(default_factory=dict)
 
     def encode(self) -> bytes:
@@ -39,6 +40,7 @@ class Request:
             "key": self.key,
             "url": self.url,
             "token": self.token,
+            "signing": self.signing,
             "args": self.args,
         }
         return json.dumps(document).encode() + b"\n"

@@ -22,7 +22,7 @@ _METHODS: Final = ("Squash", "Merge", "Rebase")
 class Setting:
     """What the rules are held against. `base`: what applies to the base branch of that name; `head`: to branches of orch's,
     whose names begin with `prefix`; `methods`: how the repository merges, None where that cannot be read; `is_told`: False
-    once GitHub has refused a status of orch's."""
+    once GitHub has refused a status of orch's; `signs`: its commits are signed."""
 
     branch: str
     prefix: str
@@ -30,6 +30,7 @@ class Setting:
     head: BranchRules
     methods: frozenset[str] | None
     is_told: bool = True
+    signs: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def judge_rules(setting: Setting, spec: MergeSpec) -> Fit:
 def _problems(setting: Setting, spec: MergeSpec) -> Iterator[tuple[Reason, str]]:
     base = setting.base
     branch = one_line(setting.branch, 100)
-    if why := _push(setting.head):
+    if why := _push(setting.head, signs=setting.signs):
         yield (
             Reason.PUSH_BLOCKED,
             f"rules of GitHub for branches {setting.prefix}…: {why}, so orch cannot push its own: leave them out of the rules",
@@ -74,12 +75,12 @@ def _problems(setting: Setting, spec: MergeSpec) -> Iterator[tuple[Reason, str]]
         yield Reason.STATUS_UNWRITABLE, text
 
 
-def _push(head: BranchRules) -> str:
+def _push(head: BranchRules, *, signs: bool) -> str:
     """What keeps a branch of ours from being pushed."""
     wants = {
         "they are locked, or may not be created": head.locked,
         "changes need a pull request": head.pull_request,
-        "commits need a signature": head.signatures,
+        "commits need a signature (publish.commit.signingSecretRef)": head.signatures and not signs,
         "changes need checks that have passed": bool(head.required_checks),
         "changes need a merge queue": head.merge_queue,
     }
@@ -89,13 +90,15 @@ def _push(head: BranchRules) -> str:
 def _methods(setting: Setting) -> tuple[list[str], str]:
     """How pull requests can be merged, and what leaves out the others.
 
-    Source: GitHub Docs, "About protected branches": a linear history has no merge commits; where signatures are required, only
-    a squash by the pull request's author can be merged, as GitHub signs it, while our own commits are not signed."""
+    Source: GitHub Docs, "About protected branches": a linear history has no merge commits; where signatures are required,
+    a squash by the pull request's author can be merged, which GitHub signs, and signed commits with a merge commit, never a rebase,
+    which makes other commits of them."""
+    signed = frozenset({"Squash", "Merge"} if setting.signs else {"Squash"})
     limits = {
         "the repository's settings": setting.methods,
         "a rule of the branch": setting.base.merge_methods,
         "a linear history is required": frozenset({"Squash", "Rebase"}) if setting.base.linear_history else None,
-        "signed commits are required": frozenset({"Squash"}) if setting.base.signatures else None,
+        "signed commits are required": signed if setting.base.signatures else None,
     }
     told = {why: methods for why, methods in limits.items() if methods is not None and not methods >= set(_METHODS)}
     allowed = [method for method in _METHODS if all(method in methods for methods in told.values())]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orch.api.facts import SourceFact
-from orch.ports.forge import Remote
+from orch.ports.forge import Credential, Remote
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ class TreeDiff:
 
 @dataclass(frozen=True)
 class Author:
-    """Who a commit says it is by."""
+    """Who a commit says it is by, and proves with a key if there is one: an ed25519 key as OpenSSH keeps it."""
 
     name: str
     email: str
+    key: Credential | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)

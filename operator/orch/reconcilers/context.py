@@ -10,6 +10,7 @@ from typing import Final
 
 from orch.api.audit import AuditEvent
 from orch.api.v1alpha1 import IssueRun, OrchestratedRepo
+from orch.errors import CredentialsRefused
 from orch.kube.client import Kube
 from orch.kube.errors import Conflict, Unreadable
 from orch.kube.events import Recorder, Regarding
@@ -19,7 +20,7 @@ from orch.kube.store import Store
 from orch.policy.fitting import fit
 from orch.policy.identity import run_name
 from orch.policy.versions import is_forsaken
-from orch.ports import Artifacts, Clock, Forge, Forges, Git, Meter, Remote, WorkRunner
+from orch.ports import Artifacts, Clock, Credential, Forge, Forges, Git, Meter, Remote, WorkRunner
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.news import news
 from orch.reconcilers.records import ClusterRecords
@@ -165,12 +166,25 @@ class Contexts:
             save=writer.save,
             fence=self.fence,
             since_step=self.since_step,
+            signing_key=lambda: self._signing_key(repo),
             previous=await self._previous(run),
             lines=writer.say,
         )
         if is_old:
             await forsake(ctx)
         return ctx
+
+    async def _signing_key(self, repo: OrchestratedRepo) -> Credential | None:
+        """The private key of `publish.commit.signingSecretRef`, as a Secret of the type kubernetes.io/ssh-auth holds it."""
+        named = repo.spec.publish.commit.signing_secret_ref
+        if named is None:
+            return None
+        secret = await read_secret(self.kube, repo.metadata.namespace or "", named.name)
+        try:
+            return Credential(secret["ssh-privatekey"].decode())
+        except (KeyError, UnicodeDecodeError):
+            text = f"Secret {named.name!r} holds no key ssh-privatekey: kubectl create secret generic {named.name} --from-file"
+            raise CredentialsRefused("SigningKeyUnusable", f"{text}=ssh-privatekey=FILE") from None
 
     def _remote(self, repo: OrchestratedRepo, forge: Forge) -> Remote:
         if repo.status.repository is None:

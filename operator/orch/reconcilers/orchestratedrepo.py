@@ -163,7 +163,8 @@ class OrchestratedRepoReconciler:
             text = f"{repo.spec.repository} has no branch {branch}: correct spec.baseBranch, or push the branch"
             raise NeedsHuman(Reason.BRANCH_NOT_FOUND, text) from None
         head = await forge.rules_by_name(branch_name(prefix, 0, "0" * 16))
-        setting = Setting(branch, prefix, base, head, facts.merge_methods, is_told)
+        signs = repo.spec.publish.commit.signing_secret_ref is not None
+        setting = Setting(branch, prefix, base, head, facts.merge_methods, is_told, signs)
         fit = judge_rules(setting, repo.spec.merge)
         set_condition(repo, Type.RULES_FIT, fit.fits, fit.reason, fit.message, self._now())
         self._polls.note_ruled(key, self._now())

@@ -15,7 +15,7 @@ from orch.api.audit import AuditEvent
 from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo, RollbackPoint
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.policy.approvals import Count
-from orch.ports import Artifacts, Clock, Forge, Git, Issue, Meter, Pull, Remote, WorkRunner
+from orch.ports import Artifacts, Clock, Credential, Forge, Git, Issue, Meter, Pull, Remote, WorkRunner
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class Slots(Protocol):
         ...
 
 
+async def _unsigned() -> Credential | None:
+    return None
+
+
 @dataclass
 class RunContext:
     """One look at one run: the objects as just read, the ports, and what was observed on the way."""
@@ -98,6 +102,8 @@ class RunContext:
     """Raises Transient when the lease may run out before an answer: called in the same breath as an irreversible act."""
     since_step: Callable[[], timedelta] = field(default=lambda: timedelta.max)
     """How long nobody has set the clock: a wait that is measured by written times is at least as long."""
+    signing_key: Callable[[], Awaitable[Credential | None]] = field(default=_unsigned)
+    """What the repository's commits are signed with, read anew; raises CredentialsRefused when it is named and not there."""
     previous: IssueRun | None = None
     """The attempt that this one retries."""
     issue: Issue | None = None

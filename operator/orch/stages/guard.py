@@ -20,6 +20,7 @@ from orch.policy.guards.sizes import not_shown
 from orch.policy.risk import assess
 from orch.policy.text import one_line
 from orch.stages import texts
+from orch.stages.authorship import author
 from orch.stages.base import branch, pin_base
 from orch.stages.contract import Done, Outcome, RunContext
 from orch.stages.documents import keep
@@ -78,12 +79,10 @@ async def _build(ctx: RunContext, step: Step, report: StepReport) -> str:
     merged = (await read_input(ctx, step)).merge_sha
     if merged is not None:
         parents.append(merged)
-    commit, author = ctx.repo.spec.publish.commit, texts.author(ctx.repo)
-    message = texts.commit_message(ctx.run, step, sign_off=author if commit and commit.sign_off else None)
+    who = await author(ctx)
+    message = texts.commit_message(ctx.run, step, sign_off=who if ctx.repo.spec.publish.commit.sign_off else None)
     time = step.completion_time or ctx.clock()
-    return await ctx.git.commit(
-        ctx.remote, tree_of=made.sha, parents=parents, message=message, author=author, time=time
-    )
+    return await ctx.git.commit(ctx.remote, tree_of=made.sha, parents=parents, message=message, author=who, time=time)
 
 
 async def judge(ctx: RunContext, head: str, *, base: str, step: str, document: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.api.work import Feedback, StepStage
 from orch.stages import texts
+from orch.stages.authorship import author
 from orch.stages.base import branch
 from orch.stages.contract import Again, Outcome, RunContext, Waiting
 from orch.stages.fix import fix
@@ -28,7 +29,7 @@ async def bring_up_to_date(ctx: RunContext) -> Outcome:
         ours=record.head_sha or "",
         theirs=base,
         message=texts.update_message(ctx.run, record.base_branch or "main"),
-        author=texts.author(ctx.repo),
+        author=await author(ctx),
         time=ctx.clock(),
     )
     if merged is None:

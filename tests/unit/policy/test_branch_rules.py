@@ -51,6 +51,12 @@ def test_what_stands_in_the_way(method: str, facts: dict[str, Any], reason: str,
     assert words in message
 
 
+@pytest.mark.parametrize(("method", "fits"), [("Squash", True), ("Merge", True), ("Rebase", False)])
+def test_signed_commits_may_be_merged_where_signatures_are_required(method: str, fits: bool) -> None:
+    rules = BranchRules(signatures=True)
+    assert judged(MergeMethod(method), base=rules, head=rules, signs=True)[0] is fits
+
+
 def test_all_that_stands_in_the_way_is_told_at_once() -> None:
     base = BranchRules(locked=True, merge_queue=True)
     _, reason, message = judged(base=base)

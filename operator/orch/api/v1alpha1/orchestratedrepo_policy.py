@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
-from orch.api.v1alpha1.common import Model
+from orch.api.v1alpha1.common import LocalRef, Model
 from orch.api.v1alpha1.markers import SET, Rule, keyed_by
 from orch.api.v1alpha1.types import (
     CheckName,
@@ -102,6 +102,8 @@ class CommitSpec(Model):
     """Address of the author; default: the operator's."""
     sign_off: bool = False
     """Add a `Signed-off-by` trailer (Developer Certificate of Origin)."""
+    signing_secret_ref: LocalRef | None = None
+    """Secret whose key `ssh-privatekey` signs each commit: ed25519, without a passphrase, registered as a signing key of the account."""
 
 
 class PublishSpec(Model):

@@ -356,6 +356,14 @@ class AdapterReason(Documented):
         "NameTaken",
         "Another object has the name that orch would give. Rename or delete it, then retry the run.",
     )
+    SIGNING_KEY_UNUSABLE = (
+        "SigningKeyUnusable",
+        "The Secret of publish.commit.signingSecretRef holds no ed25519 key without a passphrase. The message says how to make one.",
+    )
+    SSH_KEYGEN_MISSING = (
+        "SshKeygenMissing",
+        "ssh-keygen, which signs commits, is not installed where the operator runs.",
+    )
     UNREADABLE = (
         "Unreadable",
         "The operator cannot read the object: a newer version wrote it, or somebody by hand. Upgrade, or correct the field.",

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 ZERO = "0" * 40
 END_SECONDS = 3
@@ -245,6 +246,15 @@ class GitRepo:
         args = [arg for parent in parents for arg in ("-p", parent)]
         out = await self.git("commit-tree", tree, *args, "-F", "-", data=message.encode(), env=env)
         return out.decode().strip()
+
+    async def is_signed(self, sha: str, keys: Sequence[str]) -> bool:
+        """Whether one of these SSH keys has signed the commit (git-verify-commit(1), gpg.format=ssh)."""
+        with NamedTemporaryFile("w", suffix=".signers") as signers:
+            signers.write("".join(f'* namespaces="git" {key}\n' for key in keys))
+            signers.flush()
+            trust = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={signers.name}")
+            code, _, _ = await run_git(f"--git-dir={self.path}", *trust, "verify-commit", sha)
+        return code == 0
 
     async def merge_tree(self, ours: str, theirs: str) -> str | None:
         """Tree of the three-way merge, None on conflict. Source: git-merge-tree(1), exit status."""

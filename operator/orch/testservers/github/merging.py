@@ -75,13 +75,23 @@ async def _rule_blockers(
         blockers.append(f"{METHODS[method]} are not allowed on this branch.")
     if method == "merge" and any(rule.linear_history for rule in rules):
         blockers.append("This branch must not contain merge commits.")
-    if any(rule.signatures for rule in rules) and (method != "squash" or issue.user != actor):
+    if any(rule.signatures for rule in rules) and not await _is_verified(state, repo, issue, pull, actor, method):
         blockers.append("Commits must have verified signatures.")
     if any(rule.locked for rule in rules):
         blockers.append("Cannot change this locked branch")
     if any(rule.strict for rule in rules) and not await state.git(repo).is_ancestor(tip, pull.head_sha):
         blockers.append("Head branch is out of date. Review and try the merge again.")
     return blockers
+
+
+async def _is_verified(state: State, repo: Repo, issue: Issue, pull: Pull, actor: str, method: str) -> bool:
+    """Whether all that would reach the base branch is signed. GitHub signs what it makes itself: the merge commit, and a squash
+    for the author of the pull request. Source: GitHub Docs, "About protected branches", "Require signed commits"."""
+    if method != "merge":
+        return method == "squash" and issue.user == actor
+    keys = [key for account in state.store.accounts() for key in account.ssh_signing_keys]
+    git = state.git(repo)
+    return all([await git.is_signed(commit.sha, keys) for commit in await commits_of(state, repo, pull)])
 
 
 async def _build(

@@ -36,6 +36,8 @@ class Account(Record):
     email: str | None = None
     type: Literal["User", "Organization", "Bot"] = "User"
     site_admin: bool = False
+    ssh_signing_keys: list[str] = Field(default_factory=list)
+    """Public keys that verify commits, as in an authorized_keys file."""
     created_at: datetime
 
 

@@ -59,6 +59,7 @@ class AccountSeed(_Part):
     email: str | None = None
     type: Literal["User", "Organization", "Bot"] = "User"
     site_admin: bool = False
+    ssh_signing_keys: list[str] = Field(default_factory=list)
 
 
 class TokenSeed(_Part):

@@ -112,6 +112,10 @@ class Store:
     def repos(self) -> Iterable[Repo]:
         return self._repos.values()
 
+    def accounts(self) -> list[Account]:
+        """All of them."""
+        return list(self._accounts.values())
+
     def find_account(self, login: str) -> Account | None:
         return self._accounts.get(login.lower())
 
