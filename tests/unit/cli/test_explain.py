@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.builders import an_approval
 from tests.unit.cli.objects import NOW, SHA, a_condition, a_repo, a_run, ago, at_work, published, waiting
 
-from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
+from orch.api.v1alpha1 import Approval, Gate, IssueRun, OrchestratedRepo
 from orch.cli.explain.gate import Line, Scene, Verdict
 from orch.cli.explain.issue import IssueScene, explain_issue
 from orch.cli.explain.run import blocking, explain_run
@@ -194,6 +195,18 @@ def test_every_gate_before_the_merge_is_told_with_its_verdict_and_since_when() -
     assert stands_at.gate == "Required reviews"
 
 
+@pytest.mark.parametrize(
+    ("stage", "closed", "since"),
+    [("Merge", [], 5), ("Verify", [], 5), ("Merge", ["Reviews"], 1), ("Checks", [], None)],
+)
+def test_reviews_are_told_since_when(stage: str, closed: list[str], since: int | None) -> None:
+    asked = an_approval(Gate.MERGE)
+    asked.metadata.creation_timestamp = NOW - timedelta(hours=1)
+    run = a_run(stage, at_work(), **published() | _found(**dict.fromkeys(closed, "1 is lacking")))
+    line = gates(run, None, asked)["Review"]
+    assert line.since == (NOW - timedelta(hours=since) if since else None)
+
+
 def test_the_gates_behind_an_open_question_are_told_too() -> None:
     found = _found(Blocker="a draft") | {"approvals": [{"gate": "Merge", "name": "", "outcome": "Pending"}]}
     told = gates(a_run("Merge", *waiting("AwaitingApproval"), **published() | found))
@@ -312,6 +325,18 @@ def test_an_issue_that_was_refused_says_why() -> None:
 def test_a_manual_repository_takes_nothing_by_itself() -> None:
     line = issue(a_repo(mode="Manual"))
     assert (line.gate, line.waits_for) == ("Mode", "a person who starts a run")
+
+
+def test_the_gates_of_an_issue_say_since_when() -> None:
+    repo = a_repo(concurrency={"maxActiveRuns": 5, "maxOpenPullRequests": 1})
+    repo.metadata.generation = 1
+    taken = a_run("Implement", completionTime=ago(hours=2))
+    pulls = a_run("Checks", at_work(), **published())
+    since = {line.gate: line.since for line in explain_issue(IssueScene(repo, 7, [taken], [pulls]))}
+    assert (since["Mode"], since["Labels"]) == (NOW - timedelta(days=3), NOW - timedelta(hours=1))
+    assert since["Slot"] == NOW - timedelta(minutes=50)
+    repo.metadata.generation = 2
+    assert explain_issue(IssueScene(repo, 7, [], []))[1].since is None, "nobody knows which change it was"
 
 
 def test_a_suspended_repository_is_resumed_first() -> None:

@@ -131,6 +131,15 @@ def passed(scene: Scene, name: str) -> Fact | None:
     return Fact(found.message, found.since) if found and found.passed else None
 
 
+def reviewed(scene: Scene) -> Fact | None:
+    """The reviews, once the run has gone on from them: as they were last looked at before the merge, else since people were
+    asked whether to merge."""
+    if scene.stage not in (RunStage.MERGE, RunStage.VERIFY, RunStage.DONE):
+        return None
+    question = next((one for one in scene.approvals if one.spec.gate is Gate.MERGE), None)
+    return passed(scene, "Reviews") or (Fact("", question.metadata.creation_timestamp) if question else None)
+
+
 def merged(scene: Scene) -> Fact | None:
     """The pull request is merged."""
     pull = scene.run.status.pull_request

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from orch.api.conditions import find_condition
+from orch.api.conditions import find_condition, is_true
 from orch.api.v1alpha1 import Approval, Condition, IssueRun, OrchestratedRepo, RunStage, Step
 from orch.api.v1alpha1.types import format_time
 
@@ -59,6 +59,14 @@ class Scene:
     repo: OrchestratedRepo | None
     now: datetime
     approvals: Sequence[Approval] = field(default=())
+
+    @property
+    def stage(self) -> RunStage:
+        """Where the run is, or where it ended."""
+        status = self.run.status
+        if is_true(self.run, "Succeeded"):
+            return RunStage.DONE
+        return (status.failure and status.failure.stage) or status.stage or RunStage.QUEUED
 
     def condition(self, kind: str) -> Condition | None:
         """A condition of the run."""

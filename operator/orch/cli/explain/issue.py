@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from orch.api.conditions import find_condition
 from orch.api.v1alpha1 import IssueRun, Mode, OrchestratedRepo
@@ -46,13 +47,18 @@ def _repository(repo: OrchestratedRepo) -> Line:
 
 
 def _mode(scene: IssueScene) -> Line:
-    mode = scene.repo.spec.mode
+    mode, since = scene.repo.spec.mode, _unchanged_since(scene.repo)
     if mode is not Mode.MANUAL:
-        return Line("Mode", Verdict.PASSED, f"{mode} takes labelled issues")
+        return Line("Mode", Verdict.PASSED, f"{mode} takes labelled issues", since)
     advice = f"kubectl orch run {scene.repo.metadata.name} {scene.issue}, or set another mode."
     return Line(
-        "Mode", Verdict.WAITING, "Manual takes no issue by its labels", None, "a person who starts a run", advice
+        "Mode", Verdict.WAITING, "Manual takes no issue by its labels", since, "a person who starts a run", advice
     )
+
+
+def _unchanged_since(repo: OrchestratedRepo) -> datetime | None:
+    """Since when its spec is as it is, if it was never changed: the object does not know when it was."""
+    return repo.metadata.creation_timestamp if repo.metadata.generation == 1 else None
 
 
 def _earlier(scene: IssueScene) -> list[Line]:
@@ -74,7 +80,8 @@ def _labels(scene: IssueScene) -> Line:
         return Line("Labels", Verdict.WAITING, f"{refused.reason}: {refused.message}", None, "a person", advice)
     wanted = scene.repo.spec.issues.selector.any_of
     if scene.runs:
-        return Line("Labels", Verdict.PASSED, "its last labelling was taken")
+        taken = scene.runs[-1].spec.trigger.time or scene.runs[-1].metadata.creation_timestamp
+        return Line("Labels", Verdict.PASSED, "its last labelling was taken", taken)
     labels = " or ".join(repr(label) for label in wanted) or "none"
     message = f"the operator has seen no open issue #{scene.issue} with a label of issues.selector.anyOf ({labels})"
     advice = (
@@ -92,9 +99,12 @@ def _labels(scene: IssueScene) -> Line:
 
 def _slot(scene: IssueScene) -> Line:
     at_work = [run for run in scene.others if run.status.completion_time is None]
-    active = sum(run.status.start_time is not None and run.status.pull_request is None for run in at_work)
-    pulls = sum(run.status.pull_request is not None for run in at_work)
-    reached = full(scene.repo.spec.concurrency, Load(active=active, open_pulls=pulls))
+    active = [run for run in at_work if run.status.start_time is not None and run.status.pull_request is None]
+    pulls = [run for run in at_work if run.status.pull_request is not None]
+    limits = scene.repo.spec.concurrency
+    reached = full(limits, Load(active=len(active), open_pulls=len(pulls)))
     if reached is None:
         return Line("Slot", Verdict.PASSED, "there is room for a run")
-    return Line("Slot", Verdict.WAITING, reached, None, "another run to end", find_meaning("QueueFull") or "")
+    holding = active if len(active) >= limits.max_active_runs else [*active, *pulls]
+    since = max((run.status.start_time for run in holding if run.status.start_time), default=None)
+    return Line("Slot", Verdict.WAITING, reached, since, "another run to end", find_meaning("QueueFull") or "")

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from orch.api.conditions import is_true
 from orch.api.v1alpha1 import ConditionStatus, Gate, RunStage, StepState
 from orch.api.v1alpha1.reasons import WaitingReason, find_meaning
 from orch.cli.explain import facts
@@ -73,7 +72,7 @@ _GATES: Final = (
     _Gate("Pull request", RunStage.PUBLISH, facts.published, frozenset({"ClosedByHuman"})),
     _Gate("Head", RunStage.PUBLISH, facts.head, frozenset({"TakenOver"})),
     _Gate("Checks", RunStage.CHECKS, facts.checked),
-    _Gate("Review", RunStage.REVIEW, lambda scene: None),
+    _Gate("Review", RunStage.REVIEW, facts.reviewed),
     _approval(Gate.MERGE, RunStage.MERGE),
     _merge_gate("Conflict", "Conflict", "orch, which merges the base branch in"),
     _merge_gate("Required checks", "Checks", "the pull request's checks"),
@@ -99,19 +98,12 @@ def blocking(lines: list[Line]) -> Line | None:
     return next(closed, None)
 
 
-def _stage(scene: Scene) -> RunStage:
-    status = scene.run.status
-    if is_true(scene.run, "Succeeded"):
-        return RunStage.DONE
-    return (status.failure and status.failure.stage) or status.stage or RunStage.QUEUED
-
-
 def _holder(scene: Scene) -> _Gate | None:
     """The gate that holds the run; None when it is done, or held by its repository."""
-    if _stage(scene) is RunStage.DONE or _is_suspended(scene):
+    if scene.stage is RunStage.DONE or _is_suspended(scene):
         return None
     reason = _reason(scene)
-    here = list(_at(_stage(scene)))
+    here = list(_at(scene.stage))
     if reason in ("AwaitingApproval", "Denied", "ApprovalExpired", "SubjectKeepsMoving", "ApprovalGone"):
         asking = [gate for gate in here if gate.asks is not None]
         if asking:
@@ -151,9 +143,9 @@ def _is_suspended(scene: Scene) -> bool:
 def _line(scene: Scene, gate: _Gate, holder: _Gate | None) -> Line:
     if gate is holder:
         return _closed(scene, gate)
-    if gate.stage is _stage(scene) and holder is not None and _is_closed(scene, gate):
+    if gate.stage is scene.stage and holder is not None and _is_closed(scene, gate):
         return _refused(scene, gate)
-    position = _ORDER.index(gate.stage) - _ORDER.index(_stage(scene))
+    position = _ORDER.index(gate.stage) - _ORDER.index(scene.stage)
     fact = gate.fact(scene)
     if position < 0 or (position == 0 and fact is not None and not _behind(gate, holder)):
         found = fact or facts.Fact("")
