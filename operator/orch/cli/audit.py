@@ -6,15 +6,15 @@ It tells what the objects hold, newest last; objects that were deleted tell noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from orch.api.conditions import find_condition
-from orch.api.v1alpha1 import Approval, IssueRun, RollbackPoint
+from orch.api.v1alpha1 import GROUP, Approval, IssueRun, RollbackPoint
 from orch.api.v1alpha1.types import format_time, parse_duration
 from orch.cli.connection import on_cluster
-from orch.cli.lookup import get_repos, is_of
+from orch.cli.lookup import Owned, get_repos, is_of
 from orch.cli.options import WRONG_USE, Failure, Format, Place, Which
 from orch.cli.output import Listing, Row, show, warn
 from orch.kube.client import Kube
@@ -36,6 +36,13 @@ class Act:
     what: str
     about: str
     detail: str = ""
+    namespace: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the object, as kubectl takes it."""
+        kind, _, name = self.about.partition("/")
+        return f"{kind}.{GROUP}/{name}"
 
     def dump(self) -> dict[str, str]:
         """For `-o json`."""
@@ -43,6 +50,7 @@ class Act:
             "time": format_time(self.time),
             "who": self.who,
             "what": self.what,
+            "namespace": self.namespace,
             "object": self.about,
             "detail": self.detail,
         }
@@ -78,21 +86,36 @@ def audit(place: Place, wish: Wish) -> int:
         return [*recorded(runs, questions, points), *map(_of_event, events)]
 
     acts = _newest(on_cluster(session, place), datetime.now(UTC) - span)
-    rows = [Row((format_time(a.time), a.who, a.what, a.about, a.detail), a.dump(), f"{a.about} {a.what}") for a in acts]
-    show(Listing(_COLUMNS, rows, empty=f"nothing was recorded in the last {wish.since}"), wish.output)
+    everywhere = wish.which.everywhere
+    rows = [Row(_cells(act, everywhere), act.dump(), act.name, act.namespace) for act in acts]
+    columns = ("NAMESPACE", *_COLUMNS) if everywhere else _COLUMNS
+    show(Listing(columns, rows, empty=f"nothing was recorded in the last {wish.since}"), wish.output)
     return 0
+
+
+def _cells(act: Act, with_namespace: bool) -> tuple[str, ...]:
+    namespace = (act.namespace,) if with_namespace else ()
+    return *namespace, format_time(act.time), act.who, act.what, act.about, act.detail
 
 
 def recorded(runs: Sequence[IssueRun], questions: Sequence[Approval], points: Sequence[RollbackPoint]) -> Iterator[Act]:
     """What the objects hold, in no order."""
     for run in runs:
-        yield from _of_run(run)
+        yield from _placed(run, _of_run(run))
     for question in questions:
-        yield from _of_question(question)
+        yield from _placed(question, _of_question(question))
     for point in points:
-        if made := point.spec.merge.time or point.metadata.creation_timestamp:
-            sha = point.spec.merge.sha[:8]
-            yield Act(made, "orch", "merge recorded", f"rollbackpoint/{point.metadata.name}", f"{sha} can be undone")
+        yield from _placed(point, _of_point(point))
+
+
+def _placed(thing: Owned, acts: Iterator[Act]) -> Iterator[Act]:
+    return (replace(act, namespace=thing.metadata.namespace or "") for act in acts)
+
+
+def _of_point(point: RollbackPoint) -> Iterator[Act]:
+    if made := point.spec.merge.time or point.metadata.creation_timestamp:
+        sha = point.spec.merge.sha[:8]
+        yield Act(made, "orch", "merge recorded", f"rollbackpoint/{point.metadata.name}", f"{sha} can be undone")
 
 
 def _newest(acts: Sequence[Act], since: datetime) -> list[Act]:
@@ -148,4 +171,5 @@ def _of_event(event: dict[str, Any]) -> Act:
     time = event.get("eventTime") or event["metadata"]["creationTimestamp"]
     moment = datetime.fromisoformat(str(time).replace("Z", "+00:00"))
     where = f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
-    return Act(moment, "orch", f"event {event.get('reason', '')}", where, str(event.get("note") or ""))
+    note, namespace = str(event.get("note") or ""), str(about.get("namespace") or "")
+    return Act(moment, "orch", f"event {event.get('reason', '')}", where, note, namespace)

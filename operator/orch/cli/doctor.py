@@ -7,7 +7,7 @@ Exit code 0: all is well; 1: something is to be mended; 2: something could not b
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from orch.api.v1alpha1 import OrchestratedRepo
 from orch.api.v1alpha1.reasons import OrchestratedRepoCondition, OrchestratedRepoReason, find_meaning
 from orch.cli.connection import failure, on_cluster
 from orch.cli.lookup import get_repos
-from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Format, Place, Which
+from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Format, Place, Which
 from orch.cli.output import Listing, Row, show
 from orch.cli.whoami import whoami
 from orch.errors import OrchError
@@ -44,10 +44,13 @@ class Finding:
     state: str
     message: str
     fix: str = ""
+    namespace: str = ""
+    """Of a repository; empty for what is not a repository."""
 
     def dump(self) -> dict[str, str]:
         """For `-o json`."""
-        return {"subject": self.subject, "state": self.state, "message": self.message, "fix": self.fix}
+        found = {"subject": self.subject, "state": self.state, "message": self.message, "fix": self.fix}
+        return {**({"namespace": self.namespace} if self.namespace else {}), **found}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class Wish:
 def doctor(place: Place, wish: Wish) -> int:
     """Look at everything, print it, and answer by the exit code. Raises Failure when there is no cluster."""
 
+    if wish.output is Format.NAME:
+        raise Failure("doctor looks at more than objects, so it has no -o name: use -o json", code=WRONG_USE)
+
     async def session(kube: Kube, namespace: str) -> list[Finding]:
         me = await whoami(kube)
         found = [Finding("API server", WELL, f"answers, and knows you as {me.username}")]
@@ -75,8 +81,9 @@ def doctor(place: Place, wish: Wish) -> int:
         return found
 
     findings = on_cluster(session, place)
-    rows = [Row((f.subject, f.state, f.message, f.fix), f.dump(), f.subject) for f in findings]
-    show(Listing(_COLUMNS, rows), wish.output)
+    everywhere = wish.which.everywhere
+    rows = [Row((*((f.namespace,) * everywhere), f.subject, f.state, f.message, f.fix), f.dump()) for f in findings]
+    show(Listing(("NAMESPACE", *_COLUMNS) if everywhere else _COLUMNS, rows), wish.output)
     states = {finding.state for finding in findings}
     return ANSWER_IS_NO if WRONG in states else WRONG_USE if UNSEEN in states else 0
 
@@ -121,7 +128,7 @@ async def _repositories(kube: Kube, namespace: str, wish: Wish) -> list[Finding]
         where = "in any namespace" if wish.which.everywhere else f"in namespace {namespace!r}"
         which = f" with the labels {wish.which.labels}" if wish.which.labels else ""
         return [Finding("Repositories", WELL, f"no OrchestratedRepo{which} {where}", "kubectl orch init owner/name")]
-    return [finding for repo in repos for finding in examine(repo)]
+    return [replace(finding, namespace=repo.metadata.namespace or "") for repo in repos for finding in examine(repo)]
 
 
 def examine(repo: OrchestratedRepo) -> list[Finding]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from orch.api.v1alpha1 import GROUP, Approval, ApprovalOutcome
+from orch.api.v1alpha1 import Approval, ApprovalOutcome
 from orch.cli.ballot import objection
+from orch.cli.changes import shown
 from orch.cli.connection import on_cluster
 from orch.cli.lookup import get_approval
 from orch.cli.options import Format, Place
-from orch.cli.output import Listing, Row, age, say, show_document
+from orch.cli.output import LIST, Listing, Row, age, say, show_document
 from orch.cli.rights import Right, right_to
 from orch.cli.watching import show_once_or_on
 from orch.cli.whoami import Me, whoami
@@ -67,6 +68,9 @@ def show_one(place: Place, name: str, output: Format | None) -> int:
     if output in (Format.JSON, Format.YAML):
         show_document(question.dump(), output)
         return 0
+    if output is Format.NAME:
+        say(shown(question))
+        return 0
     for line in view(question):
         say(line)
     return 0
@@ -93,7 +97,8 @@ async def waiting_for(kube: Kube, me: Me, questions: list[Approval], now: dateti
 def _table(questions: list[Approval], now: datetime, *, everywhere: bool, mine: bool) -> Listing:
     rows = [_row(question, now, with_namespace=everywhere) for question in questions]
     columns = ("NAMESPACE", *_COLUMNS) if everywhere else _COLUMNS
-    return Listing(columns, rows, wide=_WIDE, empty="nothing waits for you" if mine else "no question is open")
+    empty = "nothing waits for you" if mine else "no question is open"
+    return Listing(columns, rows, wide=_WIDE, empty=empty, head=LIST)
 
 
 def _row(question: Approval, now: datetime, *, with_namespace: bool) -> Row:
@@ -110,4 +115,4 @@ def _row(question: Approval, now: datetime, *, with_namespace: bool) -> Row:
         subject_of(spec.subject),
         spec.review.title or "",
     )
-    return Row(cells, question.dump(), f"approval.{GROUP}/{question.metadata.name}")
+    return Row(cells, question.dump(), shown(question), question.metadata.namespace or "")

@@ -34,6 +34,14 @@ class Format(StrEnum):
     NAME = "name"
 
 
+class Form(StrEnum):
+    """What `-o` takes where one object is made or changed: there is no table of it."""
+
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a verb works and as whom: the values of the options that lead to a cluster."""
@@ -80,6 +88,9 @@ AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Loo
 Labels = Annotated[str | None, typer.Option("--selector", "-l", help="Only objects with these labels, e.g. team=web.")]
 Output = Annotated[
     Format | None, typer.Option("--output", "-o", help="Form: wide, json, yaml or name; default: a table.")
+]
+Changed = Annotated[
+    Form | None, typer.Option("--output", "-o", help="Print the object: json, yaml or name; default: a sentence.")
 ]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, and print each line that changes.")]
 Gateway = Annotated[

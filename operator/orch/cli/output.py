@@ -19,9 +19,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from orch.cli.options import Format
+from orch.cli.options import Form, Format
 from orch.policy.text import cut, one_line, plain
 
+LIST: Final[Mapping[str, Any]] = {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}}
+"""The head of a listing whose items are objects of the API, as kubectl prints it."""
 _UNBOUNDED: Final = 100_000
 """Columns of an output that is no terminal: a script wants a row on one line."""
 _LONGEST: Final = 4000
@@ -32,11 +34,19 @@ _OPEN: Final = {"Waiting", "Pending", "Suspended", "Unknown", "Working"}
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table, and what stands behind it: `document` for `-o json` and yaml, `name` for `-o name`."""
+    """One line of a table, and what stands behind it: `document` for `-o json` and yaml, `name` for `-o name`, the namespace of
+    what it is about. `mark` tells it from other rows of that name."""
 
     cells: tuple[str, ...]
     document: Mapping[str, Any]
     name: str = ""
+    namespace: str = ""
+    mark: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """The same at every look."""
+        return self.namespace, self.name, self.mark
 
 
 @dataclass(frozen=True)
@@ -72,17 +82,17 @@ def show(listing: Listing, output: Format | None, *, header: bool = True) -> Non
         case Format.JSON | Format.YAML:
             show_document({**listing.head, "items": [dict(row.document) for row in listing.rows]}, output)
         case Format.NAME:
-            for row in listing.rows:
-                say(row.name)
+            for name in dict.fromkeys(row.name for row in listing.rows):
+                say(name)
         case _ if not listing.rows:
             warn(listing.empty)
         case _:
             _table(listing, wide=output is Format.WIDE, header=header)
 
 
-def show_document(document: Mapping[str, Any], output: Format) -> None:
+def show_document(document: Mapping[str, Any], output: Format | Form) -> None:
     """One document as JSON or YAML, as the server has it."""
-    if output is Format.YAML:
+    if output in (Format.YAML, Form.YAML):
         typer.echo(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=False), nl=False)
     else:
         typer.echo(json.dumps(document, indent=2))

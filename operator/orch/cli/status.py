@@ -117,7 +117,8 @@ def _row(repo: OrchestratedRepo, runs: Sequence[IssueRun], now: datetime, *, wit
         age(repo.metadata.creation_timestamp, now),
         facts["message"],
     )
-    return Row(cells, facts, f"orchestratedrepo.{GROUP}/{repo.metadata.name}")
+    name, namespace = f"orchestratedrepo.{GROUP}/{repo.metadata.name}", repo.metadata.namespace or ""
+    return Row(cells, facts, name, namespace)
 
 
 def _facts(repo: OrchestratedRepo, runs: Sequence[IssueRun]) -> dict[str, Any]:

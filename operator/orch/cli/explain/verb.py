@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from orch.api.conditions import is_true
 from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
+from orch.cli.changes import shown
 from orch.cli.connection import on_cluster
 from orch.cli.explain.gate import Line, Scene
 from orch.cli.explain.issue import IssueScene, explain_issue
 from orch.cli.explain.run import blocking, explain_run
 from orch.cli.lookup import get_repo, get_run, runs_of, split_issue
-from orch.cli.options import Format, Place
+from orch.cli.options import WRONG_USE, Failure, Format, Place
 from orch.cli.output import Listing, Row, age, say, show, show_document
 from orch.cli.watching import show_once_or_on
 from orch.kube.client import Kube
@@ -28,8 +29,9 @@ _COLUMNS: Final = ("GATE", "VERDICT", "SINCE", "WAITS FOR", "MESSAGE")
 
 @dataclass(frozen=True)
 class _Told:
-    """What is known of a run or an issue at one look. `facts`: what names it, for `-o json`."""
+    """What is known of a run or an issue at one look. `about`: the object; `facts`: what names it, for `-o json`."""
 
+    about: IssueRun | OrchestratedRepo
     heading: str
     lines: Sequence[Line]
     facts: dict[str, Any]
@@ -40,7 +42,8 @@ class _Told:
             Row(
                 (line.gate, line.verdict.value, age(line.since, self.now), line.waits_for, line.message),
                 line.dump(),
-                line.gate,
+                shown(self.about),
+                mark=line.gate,
             )
             for line in self.lines
         ]
@@ -50,6 +53,8 @@ class _Told:
 def explain(place: Place, target: str, issue: int | None, output: Format | None, *, watch: bool = False) -> int:
     """Print the gates of a run, or of an issue that may have none yet; with `watch`, then each that changes. Raises Failure."""
     named = split_issue(target, issue)
+    if watch and output is Format.NAME:
+        raise Failure("-o name tells no change: leave -w out", code=WRONG_USE)
 
     async def session(kube: Kube, namespace: str) -> int:
         if not watch:
@@ -83,7 +88,7 @@ async def _of_run(kube: Kube, run: IssueRun, repo: OrchestratedRepo | None) -> _
     issue = run.status.issue
     heading = f"{run.metadata.name}: {repository}#{run.spec.issue_number}{f' {issue.title}' if issue else ''}"
     facts = {"run": run.metadata.name, "repository": repository, "issueNumber": run.spec.issue_number}
-    return _Told(heading, lines, facts, now)
+    return _Told(run, heading, lines, facts, now)
 
 
 async def _of_issue(kube: Kube, repo: OrchestratedRepo, issue: int, runs: Sequence[IssueRun]) -> _Told:
@@ -92,7 +97,7 @@ async def _of_issue(kube: Kube, repo: OrchestratedRepo, issue: int, runs: Sequen
     lines = explain_issue(IssueScene(repo, issue, runs, ours))
     last = f"its last run is {runs[-1].metadata.name}" if runs else "it has no run yet"
     facts = {"run": None, "repository": repo.spec.repository, "issueNumber": issue}
-    return _Told(f"{repo.spec.repository}#{issue}: {last}", lines, facts, datetime.now(UTC))
+    return _Told(repo, f"{repo.spec.repository}#{issue}: {last}", lines, facts, datetime.now(UTC))
 
 
 def _print(told: _Told, output: Format | None) -> int:
