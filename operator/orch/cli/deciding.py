@@ -15,11 +15,11 @@ import typer
 
 from orch.api.v1alpha1 import Approval, ApprovalOutcome, Verdict
 from orch.cli.ballot import claims, objection
-from orch.cli.changes import change, shown
+from orch.cli.changes import Report, change, shown
 from orch.cli.connection import failure, on_cluster
 from orch.cli.counted import tally
 from orch.cli.lookup import get_approval, get_run
-from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Place
+from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Form, Place
 from orch.cli.output import say, warn
 from orch.cli.rights import Right, right_to
 from orch.cli.whoami import Me, whoami
@@ -47,8 +47,19 @@ _GROUPS: Final = (
 _ASKABLE: Final = (ApprovalOutcome.PENDING, ApprovalOutcome.EXPIRED, ApprovalOutcome.SUPERSEDED)
 
 
-def decide(place: Place, names: list[str], verdict: Verdict, comment: str | None, *, sure: bool) -> int:
+@dataclass(frozen=True)
+class Wish:
+    """What is answered. `sure`: do not ask whether to go on."""
+
+    verdict: Verdict
+    comment: str | None = None
+    sure: bool = False
+    output: Form | None = None
+
+
+def decide(place: Place, names: list[str], wish: Wish) -> int:
     """Show the questions, ask, send the answers; 1 if one of them was not taken. Raises Failure."""
+    verdict, report = wish.verdict, Report(wish.output)
 
     async def session(kube: Kube, namespace: str) -> int:
         me = await whoami(kube)
@@ -58,17 +69,19 @@ def decide(place: Place, names: list[str], verdict: Verdict, comment: str | None
         for question in questions:
             _check_open(question)
             for line in view(question):
-                say(line)
+                (say if wish.output is None else warn)(line)
         rights = [await _right(kube, question, me, verdict) for question in questions]
-        _ask(f"{verdict} {'this' if len(questions) == 1 else f'these {len(questions)}'} as {me.username}?", sure)
+        _ask(f"{verdict} {'this' if len(questions) == 1 else f'these {len(questions)}'} as {me.username}?", wish)
         given = zip(questions, rights, strict=True)
-        return max([await _send(kube, question, _Answer(me, right, verdict, comment)) for question, right in given])
+        answers = [(question, _Answer(me, right, verdict, wish.comment)) for question, right in given]
+        return max([await _send(kube, question, answer, report) for question, answer in answers])
 
     return on_cluster(session, place)
 
 
-def ask_again(place: Place, name: str) -> int:
+def ask_again(place: Place, name: str, output: Form | None = None) -> int:
     """Delete the run's open or expired questions: the operator asks anew, with a new time. Raises Failure."""
+    report = Report(output)
 
     async def session(kube: Kube, namespace: str) -> int:
         run = await get_run(kube, namespace, name)
@@ -81,18 +94,18 @@ def ask_again(place: Place, name: str) -> int:
             raise Failure(f"{name} has no open or expired question: kubectl orch explain {name}")
         for question in again:
             await store.delete(question)
-            say(f"{shown(question)} deleted: gate {question.spec.gate} is asked anew")
+            report.tell(question, f"{shown(question)} deleted: gate {question.spec.gate} is asked anew")
         return 0
 
     return on_cluster(session, place)
 
 
-def _ask(question: str, sure: bool) -> None:
-    if sure:
+def _ask(question: str, wish: Wish) -> None:
+    if wish.sure:
         return
     if not typer.get_text_stream("stdin").isatty():
         raise Failure("nobody is there to ask: say --yes", code=WRONG_USE)
-    if not typer.confirm(question):
+    if not typer.confirm(question, err=wish.output is not None):
         raise Failure("nothing was decided")
 
 
@@ -130,11 +143,12 @@ class _Answer:
         return {"verdict": self.verdict.value, "comment": self.comment, "digest": digest, "groups": groups}
 
 
-async def _send(kube: Kube, read: Approval, answer: _Answer) -> int:
+async def _send(kube: Kube, read: Approval, answer: _Answer, report: Report) -> int:
     """0: the API server has taken it, and the operator does not say that it does not count; 1: the person was told why."""
     username, noun, name = answer.me.username, _NOUN[answer.verdict], read.metadata.name
     try:
-        found = await tally(kube, await _put(kube, read, answer), username)
+        stands = await _put(kube, read, answer)
+        found = await tally(kube, stands, username)
     except (OrchError, Failure) as error:
         warn(f"error: {error if isinstance(error, Failure) else failure(error)}")
         return ANSWER_IS_NO
@@ -142,7 +156,8 @@ async def _send(kube: Kube, read: Approval, answer: _Answer) -> int:
         why = found.why if answer.right.sure else f"{found.why}; {_GROUPS}"
         warn(f"error: {name}: your {noun} is kept, but does not count: {why}")
         return ANSWER_IS_NO
-    say(f"{shown(read)} {'approved' if answer.verdict is Verdict.APPROVE else 'denied'} as {username}")
+    done = "approved" if answer.verdict is Verdict.APPROVE else "denied"
+    report.tell(stands, f"{shown(stands)} {done} as {username}")
     if found.counts is None:
         warn(f"{name}: the operator has not counted it yet: kubectl orch approvals view {name}")
     return 0

@@ -25,12 +25,12 @@ from orch.api.v1alpha1 import (
 )
 from orch.api.v1alpha1.types import parse_money
 from orch.api.validate import validate
-from orch.cli.changes import shown
+from orch.cli.changes import Report, shown
 from orch.cli.connection import on_cluster
 from orch.cli.following import follow
 from orch.cli.lookup import get_repo, get_run, runs_of, split_issue
-from orch.cli.options import INTERRUPTED, WRONG_USE, Failure, Format, Place
-from orch.cli.output import say, show_document, warn
+from orch.cli.options import INTERRUPTED, WRONG_USE, Failure, Form, Place
+from orch.cli.output import warn
 from orch.cli.whoami import whoami
 from orch.kube.client import Kube
 from orch.kube.errors import AlreadyExists
@@ -65,7 +65,7 @@ class Wish:
             ) from None
 
 
-def run(place: Place, issue: str, number: int | None, wish: Wish, watch: bool, output: Format | None) -> int:
+def run(place: Place, issue: str, number: int | None, wish: Wish, watch: bool, output: Form | None) -> int:
     """Create the run, print its name, follow it. Raises Failure."""
     target = split_issue(issue, number)
     if target is None:
@@ -79,7 +79,7 @@ def run(place: Place, issue: str, number: int | None, wish: Wish, watch: bool, o
     return _started(create, watch, output, place)
 
 
-def retry(place: Place, name: str, wish: Wish, watch: bool, output: Format | None) -> int:
+def retry(place: Place, name: str, wish: Wish, watch: bool, output: Form | None) -> int:
     """Create the next attempt of a run that has ended, which is told what this one learnt. Raises Failure."""
     overrides = wish.overrides()
 
@@ -93,18 +93,13 @@ def retry(place: Place, name: str, wish: Wish, watch: bool, output: Format | Non
     return _started(create, watch, output, place)
 
 
-def _started(
-    create: Callable[[Kube, str], Awaitable[IssueRun]], watch: bool, output: Format | None, place: Place
-) -> int:
+def _started(create: Callable[[Kube, str], Awaitable[IssueRun]], watch: bool, output: Form | None, place: Place) -> int:
     created: list[str] = []
 
     async def session(kube: Kube, namespace: str) -> int:
         made = await create(kube, namespace)
         created.append(made.metadata.name)
-        if output in (Format.JSON, Format.YAML):
-            show_document(made.dump(), output)
-        else:
-            say(shown(made) if output is Format.NAME else f"{shown(made)} created")
+        Report(output).tell(made, f"{shown(made)} created")
         return await follow(kube, made) if watch else 0
 
     try:

@@ -12,10 +12,10 @@ from typing import Final
 
 from orch.api.v1alpha1 import EffectState, IssueRun, Mode, OrchestratedRepo, StepState
 from orch.api.v1alpha1.types import parse_duration
-from orch.cli.changes import change, shown
+from orch.cli.changes import Report, change, shown
 from orch.cli.connection import failure, on_cluster
 from orch.cli.lookup import get_repo, get_repos, get_run, get_target, is_of
-from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Place, Which
+from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Form, Place, Which
 from orch.cli.output import say, warn
 from orch.cli.whoami import whoami
 from orch.errors import OrchError
@@ -29,19 +29,19 @@ _ARGO_CD: Final = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instanc
 _PAUSE: Final = 1.0
 
 
-def mode(place: Place, name: str, wanted: Mode | None) -> int:
+def mode(place: Place, name: str, wanted: Mode | None, output: Form | None = None) -> int:
     """Print a repository's mode, or set it. Raises Failure, also when the object comes from Git."""
 
     async def session(kube: Kube, namespace: str) -> int:
         repo = await get_repo(kube, namespace, name)
         if wanted is None or wanted is repo.spec.mode:
-            say(f"{shown(repo)} is in mode {repo.spec.mode}")
+            Report(output).tell(repo, f"{shown(repo)} is in mode {repo.spec.mode}")
             return 0
         if _comes_from_git(repo):
             text = f"{repo.metadata.name} is managed by Argo CD: change spec.mode in Git"
             raise Failure(f"{text}; kubectl orch pause {repo.metadata.name} stops it meanwhile", code=WRONG_USE)
-        await change(kube, repo, {"mode": wanted.value})
-        say(f"{shown(repo)} is now in mode {wanted}, it was {repo.spec.mode}")
+        changed = await change(kube, repo, {"mode": wanted.value})
+        Report(output).tell(repo, f"{shown(repo)} is now in mode {wanted}, it was {repo.spec.mode}", changed)
         return 0
 
     return on_cluster(session, place)
@@ -60,26 +60,28 @@ class Many:
         return self.everything or self.labels is not None
 
 
-def suspend(place: Place, names: list[str], many: Many, *, on: bool) -> int:
+def suspend(place: Place, names: list[str], many: Many, output: Form | None = None, *, on: bool) -> int:
     """Set or unset `spec.suspend` of repositories and runs; unset, an open circuit breaker is closed too. Raises Failure.
 
     Of `many` each is tried, whatever became of the others; 1 if one of them was refused."""
     if bool(names) == many.is_meant or (many.everywhere and not many.is_meant):
         raise Failure("name repositories or runs, or say --all or -l (with -A: in all namespaces)", code=WRONG_USE)
 
+    report = Report(output)
+
     async def session(kube: Kube, namespace: str) -> int:
         if many.is_meant:
-            return await _suspend_many(kube, None if many.everywhere else namespace, many, on)
+            return await _suspend_many(kube, None if many.everywhere else namespace, many, report, on=on)
         for found in [await get_target(kube, namespace, name) for name in names]:
             if isinstance(found, IssueRun) and found.status.completion_time is not None:
                 raise Failure(f"{found.metadata.name} has ended: there is nothing to {'pause' if on else 'resume'}")
-            say(f"{shown(found)} {await _suspend(kube, found, on)}")
+            await _suspend(kube, found, report, shown(found), on=on)
         return 0
 
     return on_cluster(session, place)
 
 
-async def _suspend_many(kube: Kube, namespace: str | None, many: Many, on: bool) -> int:
+async def _suspend_many(kube: Kube, namespace: str | None, many: Many, report: Report, *, on: bool) -> int:
     found = await Store(kube, OrchestratedRepo).list(namespace, labels=many.labels or "")
     if not found:
         warn("there is no such OrchestratedRepo: kubectl get orepo -A")
@@ -87,26 +89,26 @@ async def _suspend_many(kube: Kube, namespace: str | None, many: Many, on: bool)
     for repo in sorted(found, key=lambda one: (one.metadata.namespace or "", one.metadata.name)):
         name = shown(repo) if namespace is not None else f"{shown(repo)} in {repo.metadata.namespace}"
         if bool(repo.spec.suspend) is on and (on or not is_open(repo)):
-            say(f"{name} {'is paused already' if on else 'is not paused'}")
+            report.tell(repo, f"{name} {'is paused already' if on else 'is not paused'}")
             continue
         try:
-            say(f"{name} {await _suspend(kube, repo, on)}")
+            await _suspend(kube, repo, report, name, on=on)
         except OrchError as error:
             warn(f"error: {name}: {failure(error)}")
             code = ANSWER_IS_NO
     return code
 
 
-async def _suspend(kube: Kube, found: OrchestratedRepo | IssueRun, on: bool) -> str:
-    """Do it; what is said of it."""
+async def _suspend(kube: Kube, found: OrchestratedRepo | IssueRun, report: Report, name: str, *, on: bool) -> None:
     resets = not on and isinstance(found, OrchestratedRepo) and is_open(found)
     reset = {RESET_ANNOTATION: datetime.now(UTC).isoformat()} if resets else None
-    await change(kube, found, {"suspend": True if on else None}, annotations=reset)
+    changed = await change(kube, found, {"suspend": True if on else None}, annotations=reset)
     then = "paused: what is running finishes its step, then waits" if on else "resumed"
-    return f"{then}{'; its circuit breaker closes, and counts anew' if resets else ''}"
+    closes = "; its circuit breaker closes, and counts anew" if resets else ""
+    report.tell(found, f"{name} {then}{closes}", changed)
 
 
-def cancel(place: Place, name: str, reason: str) -> int:
+def cancel(place: Place, name: str, reason: str, output: Form | None = None) -> int:
     """End a run, for good; the reason is told on the issue. Raises Failure."""
 
     async def session(kube: Kube, namespace: str) -> int:
@@ -115,8 +117,9 @@ def cancel(place: Place, name: str, reason: str) -> int:
             raise Failure(f"{name} has ended already: kubectl orch explain {name}")
         if run.spec.cancel is not None:
             raise Failure(f"{run.spec.cancel.username} has cancelled {name} already: {run.spec.cancel.reason}")
-        await change(kube, run, {"cancel": {"username": (await whoami(kube)).username, "reason": reason}})
-        say(f"{shown(run)} is cancelled; an open pull request stays")
+        asked = {"username": (await whoami(kube)).username, "reason": reason}
+        changed = await change(kube, run, {"cancel": asked})
+        Report(output).tell(run, f"{shown(run)} is cancelled; an open pull request stays", changed)
         return 0
 
     return on_cluster(session, place)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import AllNamespaces, Labels, Output, Place, Watch, Yes
+from orch.cli.options import AllNamespaces, Changed, Labels, Output, Place, Watch, Yes
 from orch.cli.verbs.declare import QUICK, online
 from orch.cli.verbs.names import Question, Questions, Run
 
@@ -34,7 +34,9 @@ def add(app: typer.Typer) -> None:
     _looking(approvals)
 
     @online(app, "approve")
-    def approve(place: Place, names: Questions, comment: _Comment = None, yes: Yes = False) -> int:
+    def approve(
+        place: Place, names: Questions, comment: _Comment = None, yes: Yes = False, output: Changed = None
+    ) -> int:
         """Show what is asked, ask whether to go on, and approve it as yourself; needs the verb approve.
 
         Your user name, your groups and the digest of what you were shown are sent along. What moved meanwhile is refused.
@@ -42,7 +44,7 @@ def add(app: typer.Typer) -> None:
         from orch.api.v1alpha1 import Verdict
         from orch.cli import deciding
 
-        return deciding.decide(place, names, Verdict.APPROVE, comment, sure=yes)
+        return deciding.decide(place, names, deciding.Wish(Verdict.APPROVE, comment, yes, output))
 
     @online(app, "deny")
     def deny(
@@ -50,22 +52,23 @@ def add(app: typer.Typer) -> None:
         names: Questions,
         reason: Annotated[str, typer.Option("--reason", help="Why; it is told on the issue.", callback=_short)],
         yes: Yes = False,
+        output: Changed = None,
     ) -> int:
         """Deny as yourself. One denial denies, and the run ends; needs the verb approve."""
         from orch.api.v1alpha1 import Verdict
         from orch.cli import deciding
 
-        return deciding.decide(place, names, Verdict.DENY, reason, sure=yes)
+        return deciding.decide(place, names, deciding.Wish(Verdict.DENY, reason, yes, output))
 
     @online(app, "ask-again")
-    def ask_again(place: Place, run: Run) -> int:
+    def ask_again(place: Place, run: Run, output: Changed = None) -> int:
         """Have a run ask anew what is open or has expired: an open Approval is immutable, so a new one takes its place.
 
         What somebody has answered is not asked again, unless they withdraw. Needs the verb delete on approvals.
         """
         from orch.cli import deciding
 
-        return deciding.ask_again(place, run)
+        return deciding.ask_again(place, run, output)
 
 
 def _short(text: str | None) -> str | None:

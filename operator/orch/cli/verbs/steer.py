@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import AllNamespaces, Labels, Place, Which
+from orch.cli.options import AllNamespaces, Changed, Labels, Place, Which
 from orch.cli.verbs.choices import ModeName
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import AnyRepo, Repo, Run, Targets
@@ -24,6 +24,7 @@ def add(app: typer.Typer) -> None:
         mode: Annotated[
             ModeName | None, typer.Argument(help="Manual, Supervised or Autonomous; none prints it.")
         ] = None,
+        output: Changed = None,
     ) -> int:
         """Say or set how much freedom a repository's runs have; needs the verb setpolicy.
 
@@ -32,7 +33,7 @@ def add(app: typer.Typer) -> None:
         from orch.api.v1alpha1 import Mode
         from orch.cli import steering
 
-        return steering.mode(place, repo, Mode(mode.value) if mode else None)
+        return steering.mode(place, repo, Mode(mode.value) if mode else None, output)
 
     @online(app, "pause")
     def pause(
@@ -41,6 +42,7 @@ def add(app: typer.Typer) -> None:
         all_repos: _AllRepos = False,
         all_namespaces: AllNamespaces = False,
         selector: Labels = None,
+        output: Changed = None,
     ) -> int:
         """Hold repositories or single runs: what is running finishes its step, then waits; nothing new starts.
 
@@ -49,7 +51,7 @@ def add(app: typer.Typer) -> None:
         """
         from orch.cli import steering
 
-        return steering.suspend(place, names or [], steering.Many(all_repos, all_namespaces, selector), on=True)
+        return steering.suspend(place, names or [], steering.Many(all_repos, all_namespaces, selector), output, on=True)
 
     @online(app, "resume")
     def resume(
@@ -58,6 +60,7 @@ def add(app: typer.Typer) -> None:
         all_repos: _AllRepos = False,
         all_namespaces: AllNamespaces = False,
         selector: Labels = None,
+        output: Changed = None,
     ) -> int:
         """Let repositories or runs that were paused go on, and repositories whose circuit breaker is open.
 
@@ -65,18 +68,20 @@ def add(app: typer.Typer) -> None:
         """
         from orch.cli import steering
 
-        return steering.suspend(place, names or [], steering.Many(all_repos, all_namespaces, selector), on=False)
+        many = steering.Many(all_repos, all_namespaces, selector)
+        return steering.suspend(place, names or [], many, output, on=False)
 
     @online(app, "cancel")
     def cancel(
         place: Place,
         run: Run,
         reason: Annotated[str, typer.Option("--reason", help="Why; it is told on the issue.")],
+        output: Changed = None,
     ) -> int:
         """End a run, for good. An open pull request stays, a branch without one is removed."""
         from orch.cli import steering
 
-        return steering.cancel(place, run, reason)
+        return steering.cancel(place, run, reason, output)
 
     @online(app, "drain")
     def drain(

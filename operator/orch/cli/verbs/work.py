@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import Output, Place
+from orch.cli.options import Changed, Place
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import Run
 
@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
         budget: _Budget = None,
         model: _Model = None,
         plan_approval: _PlanApproval = False,
-        output: Output = None,
+        output: Changed = None,
     ) -> int:
         """Have one issue processed now: create an IssueRun, one at a time for an issue.
 
@@ -46,7 +46,7 @@ def add(app: typer.Typer) -> None:
         budget: _Budget = None,
         model: _Model = None,
         plan_approval: _PlanApproval = False,
-        output: Output = None,
+        output: Changed = None,
     ) -> int:
         """Try again: create the next attempt, which is told what this one learnt.
 
