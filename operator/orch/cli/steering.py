@@ -24,8 +24,13 @@ from orch.kube.store import Store
 from orch.reconcilers.circuit import is_open
 from orch.reconcilers.projections import RESET_ANNOTATION
 
-_ARGO_CD: Final = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance")
-"""The annotation and the label by which Argo CD knows what it manages."""
+_MANAGERS: Final = {
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "argocd.argoproj.io/instance": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+}
+"""The annotations and labels by which they know what they manage."""
 _PAUSE: Final = 1.0
 
 
@@ -37,8 +42,8 @@ def mode(place: Place, name: str, wanted: Mode | None, output: Form | None = Non
         if wanted is None or wanted is repo.spec.mode:
             Report(output).tell(repo, f"{shown(repo)} is in mode {repo.spec.mode}")
             return 0
-        if _comes_from_git(repo):
-            text = f"{repo.metadata.name} is managed by Argo CD: change spec.mode in Git"
+        if manager := _manager(repo):
+            text = f"{repo.metadata.name} is managed by {manager}: change spec.mode in Git"
             raise Failure(f"{text}; kubectl orch pause {repo.metadata.name} stops it meanwhile", code=WRONG_USE)
         changed = await change(kube, repo, {"mode": wanted.value})
         Report(output).tell(repo, f"{shown(repo)} is now in mode {wanted}, it was {repo.spec.mode}", changed)
@@ -170,5 +175,7 @@ def _under_way(run: IssueRun) -> str:
     return "" if run.status.completion_time is not None else ", ".join([*steps, *effects])
 
 
-def _comes_from_git(repo: OrchestratedRepo) -> bool:
-    return any(key in repo.metadata.annotations or key in repo.metadata.labels for key in _ARGO_CD)
+def _manager(repo: OrchestratedRepo) -> str | None:
+    """The GitOps tool that would change the object back."""
+    marks = {**repo.metadata.annotations, **repo.metadata.labels}
+    return next((name for mark, name in _MANAGERS.items() if mark in marks), None)

@@ -25,13 +25,26 @@ def test_a_mode_is_said_and_set(terminal: Terminal) -> None:
     assert terminal.get("orepo", "web")["spec"]["mode"] == "Manual"
 
 
-def test_a_mode_that_comes_from_git_is_changed_there(terminal: Terminal) -> None:
+@pytest.mark.parametrize(
+    ("metadata", "manager"),
+    [
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "apps:orch.dev/OrchestratedRepo:x/web"}}, "Argo CD"),
+        ({"labels": {"argocd.argoproj.io/instance": "apps"}}, "Argo CD"),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux"),
+        ({"labels": {"helm.toolkit.fluxcd.io/name": "orch"}}, "Flux"),
+    ],
+)
+def test_a_mode_that_comes_from_git_is_changed_there(
+    metadata: dict[str, Any], manager: str, terminal: Terminal
+) -> None:
     managed = repo()
-    managed["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "apps:orch.dev/OrchestratedRepo:x/web"}
+    managed["metadata"] |= metadata
     terminal.apply(managed)
     said = terminal("mode", "web", "Manual")
     assert said.code == 2
-    assert "web is managed by Argo CD: change spec.mode in Git; kubectl orch pause web stops it meanwhile" in said.err
+    assert (
+        f"web is managed by {manager}: change spec.mode in Git; kubectl orch pause web stops it meanwhile" in said.err
+    )
     assert terminal.get("orepo", "web")["spec"]["mode"] == "Supervised"
 
 

@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
     ) -> int:
         """Say or set how much freedom a repository's runs have; needs the verb setpolicy.
 
-        What Argo CD manages is not changed here: it would be changed back. Change it in Git.
+        What Argo CD or Flux manages is not changed here: it would be changed back. Change it in Git.
         """
         from orch.api.v1alpha1 import Mode
         from orch.cli import steering
