@@ -78,6 +78,21 @@ def _file(kubeconfig: Path | None) -> str | None:
     return named
 
 
+def context_names(kubeconfig: Path | None) -> list[str]:
+    """The contexts of the kubeconfig, of each of its files that can be read; they need not be whole. Raises Failure where there
+    is none."""
+    import yaml
+
+    names: list[str] = []
+    for file in filter(None, (_file(kubeconfig) or "").split(os.pathsep)):
+        try:
+            config = yaml.safe_load(Path(file).expanduser().read_text())
+            names += [str(entry["name"]) for entry in config["contexts"]]
+        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+            continue
+    return list(dict.fromkeys(names))
+
+
 def _namespace(place: Place) -> str:
     from kubernetes.aio.config import list_kube_config_contexts
 

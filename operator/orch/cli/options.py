@@ -12,6 +12,8 @@ from typing import Annotated, Final
 
 import typer
 
+from orch.cli import completion
+
 ANSWER_IS_NO: Final = 1
 WRONG_USE: Final = 2
 INTERRUPTED: Final = 130
@@ -72,11 +74,29 @@ class Which:
 
 
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Namespace; default: that of the kubeconfig's context.")
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="Namespace; default: that of the kubeconfig's context.",
+        autocompletion=completion.namespaces,
+    ),
 ]
-Context = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig; default: its current one.")]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        help="Context of the kubeconfig; default: its current one.",
+        autocompletion=completion.contexts,
+    ),
+]
 Kubeconfig = Annotated[
-    Path | None, typer.Option("--kubeconfig", help="Kubeconfig file; default: $KUBECONFIG, else ~/.kube/config.")
+    Path | None,
+    typer.Option(
+        "--kubeconfig",
+        help="Kubeconfig file; default: $KUBECONFIG, else ~/.kube/config.",
+        autocompletion=completion.files,
+    ),
 ]
 AsUser = Annotated[
     str | None, typer.Option("--as", help="Act as this user; needs the verb impersonate.", metavar="USER")

@@ -59,6 +59,7 @@ def _segment(part: str) -> str:
     return quote(part, safe=":")
 
 
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")

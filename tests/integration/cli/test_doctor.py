@@ -1,4 +1,4 @@
-"""`doctor`, `audit` and completion of names on a real API server."""
+"""`doctor` and `audit` on a real API server."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 from tests.integration.cli.conftest import Said, Terminal, conditions, issue_run, repo
-
-from orch.cli.completion import complete
 
 
 def ago(**span: float) -> str:
@@ -195,11 +193,3 @@ def test_events_are_part_of_the_record_where_they_may_be_read(terminal: Terminal
     assert "event Stalled" not in terminal("audit", "-l", "team=green").out
     terminal.grant("ann", "list:issueruns.orch.dev,approvals.orch.dev,rollbackpoints.orch.dev")
     assert "you may not list events.events.k8s.io" in terminal("audit", as_user="ann").err
-
-
-def test_names_are_completed_by_the_cluster(terminal: Terminal) -> None:
-    terminal.apply(repo(), issue_run(), repo("api", "acme/api"))
-    where = ["--kubeconfig", str(terminal.kubeconfig), "-n", terminal.namespace]
-    assert complete(["pause", *where, "we"]) == ["web", "web-7-1"]
-    assert complete(["cancel", *where, ""]) == ["web-7-1"]
-    assert complete(["status", "--kubeconfig", "/nowhere", ""]) == []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from orch.cli.app import run
 from orch.cli.completion import complete
@@ -28,9 +30,32 @@ def test_words_are_completed(words: list[str], completed: list[str]) -> None:
     assert complete(words) == completed
 
 
-def test_kubectl_is_told_not_to_offer_files() -> None:
-    done = subprocess.run([*PROGRAM, "val"], capture_output=True, text=True, check=True)
-    assert done.stdout == "validate\n:4\n"
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["val"], "validate\n:4\n"),
+        (["validate", ""], ":0\n"),
+        (["validate", "a.yaml", "b"], ":0\n"),
+        (["status", "--kubeconfig", ""], ":0\n"),
+        (["logs", "web-7-1", "--token-file", "/tm"], ":0\n"),
+        (["status", "--kubeconfig", "/nowhere", ""], ":4\n"),
+        (["status", "--kubeconfig", "/nowhere", "--context", ""], ":4\n"),
+    ],
+)
+def test_kubectl_is_told_where_files_stand(words: list[str], answer: str) -> None:
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=True)
+    assert done.stdout == answer
+
+
+def test_contexts_are_those_of_the_kubeconfig(tmp_path: Path) -> None:
+    entry = {"context": {"cluster": "c", "user": "u"}}
+    contexts = [{"name": name, **entry} for name in ("home", "there", "here")]
+    config = {"clusters": [], "users": [], "contexts": contexts, "current-context": "here"}
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(config))
+    assert complete(["status", "--kubeconfig", str(file), "--context", "h"]) == ["here", "home"]
+    file.write_text("no: [")
+    assert complete(["status", "--kubeconfig", str(file), "--context", ""]) == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -12,10 +12,20 @@ from orch.cli.options import AllNamespaces, Gateway, Labels, Output, Place, Watc
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import AnyRepo, Run
 
-_Step = Annotated[str | None, typer.Argument(help="One of its work steps, e.g. implement-1; default: the newest.")]
+_Step = Annotated[
+    str | None,
+    typer.Argument(
+        help="One of its work steps, e.g. implement-1; default: the newest.", autocompletion=completion.steps
+    ),
+]
 _TokenFile = Annotated[
     Path | None,
-    typer.Option("--token-file", help="File with the token to show, where the kubeconfig holds none.", metavar="FILE"),
+    typer.Option(
+        "--token-file",
+        help="File with the token to show, where the kubeconfig holds none.",
+        metavar="FILE",
+        autocompletion=completion.files,
+    ),
 ]
 _Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the step has ended.")]
 _HERE = "http://127.0.0.1:8443"

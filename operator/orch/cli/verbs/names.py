@@ -21,6 +21,6 @@ Targets = Annotated[
     typer.Argument(metavar="REPO|RUN...", help="OrchestratedRepos or IssueRuns.", autocompletion=completion.targets),
 ]
 Questions = Annotated[
-    list[str], typer.Argument(metavar="APPROVAL...", help="Approvals.", autocompletion=completion.approvals)
+    list[str], typer.Argument(metavar="APPROVAL...", help="Approvals.", autocompletion=completion.questions)
 ]
 Question = Annotated[str, typer.Argument(metavar="APPROVAL", help="An Approval.", autocompletion=completion.approvals)]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orch.cli import completion as words
 from orch.cli.options import AllNamespaces, Labels, OperatorNamespace, Output, Place, Which
 from orch.cli.verbs.choices import Shell
 from orch.cli.verbs.declare import offline, online
@@ -32,7 +33,10 @@ def add(app: typer.Typer) -> None:
     @online(app, "validate")
     def validate(
         place: Place,
-        files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON files; - reads stdin.")],
+        files: Annotated[
+            list[str],
+            typer.Argument(metavar="FILE...", help="YAML or JSON files; - reads stdin.", autocompletion=words.files),
+        ],
         server: Annotated[bool, typer.Option("--server", help="Ask the API server as well, by a dry run.")] = False,
     ) -> int:
         """Say what is wrong with objects, strictly and with line numbers; offline without --server."""
