@@ -15,6 +15,9 @@ NOTE = "Made by hack/generate.py from operator/orch/cli/verbs: change the verbs,
 _SHARED = ("--namespace", "--context", "--kubeconfig", "--as", "--as-group")
 """Explained once, on the first page."""
 
+_EXAMPLE = "Example: "
+"""Begins the paragraph of a verb's help that is a command line."""
+
 
 def pages(folder: Path) -> Iterator[tuple[Path, str]]:
     """`<folder>/cli.md` and `<folder>/cli/<verb>.md`, each with its text."""
@@ -70,7 +73,7 @@ def _page(words: tuple[str, ...], command: Any) -> str:
     usage = " ".join(["kubectl orch", *words, *map(_usage, arguments), *(["[OPTIONS]"] if own else [])])
     lines = [f"<!-- {NOTE} -->", f"# `kubectl orch {' '.join(words)}`", "", f"    {usage}", ""]
     for paragraph in _paragraphs(command):
-        lines += [paragraph, ""]
+        lines += _example(paragraph) if paragraph.startswith(_EXAMPLE) else [paragraph, ""]
     if arguments:
         lines += ["| argument | meaning |", "|---|---|"]
         lines += [f"| `{_cell(_bare(param))}` | {_cell(param.help)} |" for param in arguments] + [""]
@@ -78,6 +81,8 @@ def _page(words: tuple[str, ...], command: Any) -> str:
         lines += _options(own)
     if len(own) + len(arguments) < len(command.params):
         lines += ["It takes the [options of every verb that works on a cluster](../cli.md) too.", ""]
+    if not any("xit code" in text for text in _paragraphs(command)):
+        lines += ["Exit codes are [those of every verb](../cli.md).", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -91,9 +96,23 @@ def _options(params: list[Any]) -> list[str]:
     lines = ["| option | default | meaning |", "|---|---|---|"]
     for param in params:
         names = ", ".join(f"`{name}`" for name in param.opts)
-        default = f"`{param.default}`" if param.default and not callable(param.default) else ""
-        lines.append(f"| {names} | {default} | {_cell(param.help)} |")
+        lines.append(f"| {names} | {_default(param)} | {_cell(param.help)}{_variable(param)} |")
     return [*lines, ""]
+
+
+def _default(param: Any) -> str:
+    if param.required:
+        return "required"
+    return f"`{param.default}`" if param.default and not callable(param.default) else ""
+
+
+def _variable(param: Any) -> str:
+    """The environment variable that stands in for the option."""
+    return f" Else ${param.envvar}." if param.envvar else ""
+
+
+def _example(paragraph: str) -> list[str]:
+    return ["Example:", "", f"    {paragraph.removeprefix(_EXAMPLE)}", ""]
 
 
 def _bare(param: Any) -> str:

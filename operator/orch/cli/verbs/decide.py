@@ -24,7 +24,10 @@ def add(app: typer.Typer) -> None:
         output: Output = None,
         watch: Watch = False,
     ) -> int:
-        """What waits for me: open approvals that I may decide, by my rights and by their rules, and have not decided."""
+        """What waits for me: open approvals that I may decide, by my rights and by their rules, and have not decided.
+
+        Example: kubectl orch inbox -A -w
+        """
         from orch.cli import inbox as verb
 
         return verb.approvals(place, verb.Wish(True, False, selector, all_namespaces, output, watch))
@@ -40,6 +43,9 @@ def add(app: typer.Typer) -> None:
         """Show what is asked, ask whether to go on, and approve it as yourself; needs the verb approve.
 
         Your user name, your groups and the digest of what you were shown are sent along. What moved meanwhile is refused.
+        Exit code 0: every answer was taken; 1: one was not, or the operator does not count it.
+
+        Example: kubectl orch approve web-12-1-merge-1f2e3d4c5b --comment "as planned"
         """
         from orch.api.v1alpha1 import Verdict
         from orch.cli import deciding
@@ -54,7 +60,12 @@ def add(app: typer.Typer) -> None:
         yes: Yes = False,
         output: Changed = None,
     ) -> int:
-        """Deny as yourself. One denial denies, and the run ends; needs the verb approve."""
+        """Deny as yourself. One denial denies, and the run ends; needs the verb approve.
+
+        Exit code 0: every answer was taken; 1: one was not, or the operator does not count it.
+
+        Example: kubectl orch deny web-12-1-merge-1f2e3d4c5b --reason "not on a Friday"
+        """
         from orch.api.v1alpha1 import Verdict
         from orch.cli import deciding
 
@@ -65,6 +76,8 @@ def add(app: typer.Typer) -> None:
         """Have a run ask anew what is open or has expired: an open Approval is immutable, so a new one takes its place.
 
         What somebody has answered is not asked again, unless they withdraw. Needs the verb delete on approvals.
+
+        Example: kubectl orch ask-again web-12-1
         """
         from orch.cli import deciding
 
@@ -90,14 +103,20 @@ def _looking(group: typer.Typer) -> None:
         output: Output = None,
         watch: Watch = False,
     ) -> int:
-        """The questions that are open: gate, risk, what they lack, how long they stay open."""
+        """The questions that are open: gate, risk, what they lack, how long they stay open.
+
+        Example: kubectl orch approvals list --all -o wide
+        """
         from orch.cli import inbox as verb
 
         return verb.approvals(place, verb.Wish(False, all_, selector, all_namespaces, output, watch))
 
     @online(group, "view")
     def view(place: Place, name: Question, output: Output = None) -> int:
-        """All that one needs to decide: facts from code, then the model's words, marked as such."""
+        """All that one needs to decide: facts from code, then the model's words, marked as such.
+
+        Example: kubectl orch approvals view web-12-1-merge-1f2e3d4c5b
+        """
         from orch.cli import inbox as verb
 
         return verb.show_one(place, name, output)

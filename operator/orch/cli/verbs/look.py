@@ -43,7 +43,10 @@ def add(app: typer.Typer) -> None:
         output: Output = None,
         watch: Watch = False,
     ) -> int:
-        """Each repository on one line: mode, state, runs, pull requests, cost, quota, approvals."""
+        """Each repository on one line: mode, state, runs, pull requests, cost, quota, approvals.
+
+        Example: kubectl orch status -A -w
+        """
         from orch.cli import status as verb
 
         return verb.status(place, verb.Wish(Which(repo, selector, all_namespaces), output, watch))
@@ -61,7 +64,10 @@ def add(app: typer.Typer) -> None:
         output: Output = None,
         watch: Watch = False,
     ) -> int:
-        """Why is it not moving? Each gate with its verdict, since when, and who or what it waits for."""
+        """Why is it not moving? Each gate with its verdict, since when, and who or what it waits for.
+
+        Example: kubectl orch explain acme/web#12
+        """
         from orch.cli.explain import verb
 
         return verb.explain(place, target, issue, output, watch=watch)
@@ -72,14 +78,20 @@ def add(app: typer.Typer) -> None:
         run: Run,
         raw: Annotated[bool, typer.Option("--json", help="Print the document as it was kept.")] = False,
     ) -> int:
-        """What a run is going to do, in the model's words: untrusted text, with control characters as escapes."""
+        """What a run is going to do, in the model's words: untrusted text, with control characters as escapes.
+
+        Example: kubectl orch plan web-12-1
+        """
         from orch.cli import artifacts
 
         return artifacts.plan(place, run, raw)
 
     @online(app, "diff")
     def diff(place: Place, run: Run) -> int:
-        """The newest change of a run against its base branch, as orch's own mirror has it."""
+        """The newest change of a run against its base branch, as orch's own mirror has it.
+
+        Example: kubectl orch diff web-12-1
+        """
         from orch.cli import artifacts
 
         return artifacts.diff(place, run)
@@ -98,6 +110,8 @@ def add(app: typer.Typer) -> None:
         The gateway keeps it, and is shown your cluster token. Where it does not run on this machine, forward its port to here
         (kubectl port-forward, ssh -L). A step tells what it does within a second, so one that is at work or has died is there as
         far as it came. Untrusted text: each line stands behind a bar, control characters are escapes.
+
+        Example: kubectl orch logs web-12-1 implement-1 --follow
         """
         from orch.cli import transcripts
 
@@ -116,6 +130,8 @@ def add(app: typer.Typer) -> None:
         """All that a work step was told, said and did: `logs` with the prompts and the model's words between.
 
         Kept, reached and shown as `logs` is.
+
+        Example: kubectl orch transcript web-12-1 plan-1 --json
         """
         from orch.cli import transcripts
 
@@ -133,6 +149,8 @@ def add(app: typer.Typer) -> None:
         """Who asked for what, who decided, and what orch did: from the objects that are there, and their Events.
 
         Deleted objects tell nothing here: the operator's audit lines are the whole record.
+
+        Example: kubectl orch audit web --since 90m
         """
         from orch.cli import audit as verb
 

@@ -25,7 +25,10 @@ def add(app: typer.Typer) -> None:
         host: Annotated[str, typer.Option("--host", help="Code host.")] = "github.com",
         namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace to write down.")] = None,
     ) -> int:
-        """Print a first OrchestratedRepo, and how to make its Secret; never a token."""
+        """Print a first OrchestratedRepo, and how to make its Secret; never a token.
+
+        Example: kubectl orch init acme/web -n team-a > web.yaml
+        """
         from orch.cli import init as verb
 
         return verb.init(repository, name, host, namespace)
@@ -39,7 +42,12 @@ def add(app: typer.Typer) -> None:
         ],
         server: Annotated[bool, typer.Option("--server", help="Ask the API server as well, by a dry run.")] = False,
     ) -> int:
-        """Say what is wrong with objects, strictly and with line numbers; offline without --server."""
+        """Say what is wrong with objects, strictly and with line numbers; offline without --server.
+
+        Exit code 0: nothing is wrong; 1: something is; 2: a file cannot be read, or the cluster cannot be asked.
+
+        Example: kubectl orch validate web.yaml --server
+        """
         from orch.cli import validate as verb
 
         return verb.validate(files, place if server else None)
@@ -61,6 +69,8 @@ def add(app: typer.Typer) -> None:
 
         Exit code 0: all is well; 1: something is to be mended; 2: something could not be looked at.
         The gateway and the operator's watches are skipped, and the answer is without them, unless their addresses are given.
+
+        Example: kubectl orch doctor -A --gateway http://127.0.0.1:8443
         """
         from orch.cli import doctor as verb
 

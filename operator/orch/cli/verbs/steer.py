@@ -29,6 +29,8 @@ def add(app: typer.Typer) -> None:
         """Say or set how much freedom a repository's runs have; needs the verb setpolicy.
 
         What Argo CD or Flux manages is not changed here: it would be changed back. Change it in Git.
+
+        Example: kubectl orch mode web Supervised
         """
         from orch.api.v1alpha1 import Mode
         from orch.cli import steering
@@ -48,6 +50,8 @@ def add(app: typer.Typer) -> None:
 
         It sets spec.suspend, which stays out of Git, so that no GitOps tool takes it back. With --all or -l it says for each
         repository what happened; exit code 1 when one of them could not be paused.
+
+        Example: kubectl orch pause --all -l team=web
         """
         from orch.cli import steering
 
@@ -65,6 +69,8 @@ def add(app: typer.Typer) -> None:
         """Let repositories or runs that were paused go on, and repositories whose circuit breaker is open.
 
         Of an open circuit breaker look at the failed runs first: it says that as many failed in a row as policy allows.
+
+        Example: kubectl orch resume web web-12-1
         """
         from orch.cli import steering
 
@@ -78,7 +84,10 @@ def add(app: typer.Typer) -> None:
         reason: Annotated[str, typer.Option("--reason", help="Why; it is told on the issue.")],
         output: Changed = None,
     ) -> int:
-        """End a run, for good. An open pull request stays, a branch without one is removed."""
+        """End a run, for good. An open pull request stays, a branch without one is removed.
+
+        Example: kubectl orch cancel web-12-1 --reason "asked for twice"
+        """
         from orch.cli import steering
 
         return steering.cancel(place, run, reason, output)
@@ -94,6 +103,8 @@ def add(app: typer.Typer) -> None:
         """Wait until nothing is in flight: no work step runs, no act waits for its answer.
 
         It only waits; pause first. Exit code 1 when the time is over and something still runs.
+
+        Example: kubectl orch drain web --timeout 10m
         """
         from orch.cli import steering
 

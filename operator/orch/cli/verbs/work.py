@@ -33,6 +33,9 @@ def add(app: typer.Typer) -> None:
         """Have one issue processed now: create an IssueRun, one at a time for an issue.
 
         --budget, --model and --plan-approval only ever make policy stricter. Ctrl-C stops the watching, never the run.
+        Exit code with --watch 0: it was merged; 1: it ended otherwise.
+
+        Example: kubectl orch run acme/web#12 --budget 2.50 --watch
         """
         from orch.cli import run as verb
 
@@ -50,7 +53,9 @@ def add(app: typer.Typer) -> None:
     ) -> int:
         """Try again: create the next attempt, which is told what this one learnt.
 
-        Without options of its own it takes over those of the run before.
+        Without options of its own it takes over those of the run before. Exit codes are those of run.
+
+        Example: kubectl orch retry web-12-1 --plan-approval
         """
         from orch.cli import run as verb
 
