@@ -26,6 +26,8 @@ LIST: Final[Mapping[str, Any]] = {"apiVersion": "v1", "kind": "List", "metadata"
 """The head of a listing whose items are objects of the API, as kubectl prints it."""
 _UNBOUNDED: Final = 100_000
 """Columns of an output that is no terminal: a script wants a row on one line."""
+_LINES: Final = 100
+"""Rich takes a terminal without abilities for 80 columns unless both are said."""
 _LONGEST: Final = 4000
 _WORST: Final = {"Failed", "False", "Denied", "Expired"}
 _GOOD: Final = {"Passed", "True", "Approved", "Ready", "ok"}
@@ -110,18 +112,17 @@ def age(then: datetime | None, now: datetime) -> str:
 
 
 def _table(listing: Listing, *, wide: bool, header: bool) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_UNBOUNDED)
+    """Folded into a terminal's width, or as wide as it is where it does not fit even so: then the terminal wraps the lines, as it
+    does kubectl's."""
     shown = len(listing.columns) if wide else len(listing.columns) - listing.wide
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=header, header_style="")
     for index, column in enumerate(listing.columns[:shown]):
         table.add_column(column, overflow="fold", no_wrap=index == 0)
     for row in listing.rows:
         table.add_row(*[_cell(text) for text in row.cells[:shown]])
-    if console.is_terminal:
-        console.print(table)
-        return
+    console, endless = Console(highlight=False), Console(highlight=False, width=_UNBOUNDED, height=_LINES)
+    if not console.is_terminal or endless.measure(table).minimum > console.width:
+        console = endless
     with console.capture() as captured:  # without the blanks that fill the last column
         console.print(table)
     typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
