@@ -21,16 +21,20 @@ from orch.cli.connection import failure, on_cluster
 from orch.cli.lookup import get_repos
 from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Format, Place, Which
 from orch.cli.output import Listing, Row, show
+from orch.cli.policies import fault_of
 from orch.cli.whoami import whoami
 from orch.errors import OrchError
 from orch.kube.client import Kube
 from orch.kube.crds import crd_problems
-from orch.kube.errors import KubeNotFound
+from orch.kube.errors import Forbidden, KubeNotFound
 from orch.kube.objects import Objects
 from orch.kube.resource import LEASES
 
 _COLUMNS: Final = ("LOOKED AT", "STATE", "MESSAGE", "WHAT TO DO")
 _LEASE: Final = "orch-operator"
+_APPLY_CRDS: Final = "kubectl apply --server-side -f crds/ of the release that the operator is of"
+_LOOK_AS: Final = "look as somebody who may, such as an administrator of the cluster"
+_LOOK_AGAIN: Final = "look again in a moment"
 _HTTP_SECONDS: Final = 5.0
 WELL, WRONG, UNSEEN, SKIPPED = "ok", "wrong", "unseen", "skipped"
 """UNSEEN: it could not be looked at; SKIPPED: nobody asked for it."""
@@ -59,6 +63,7 @@ class Wish:
 
     which: Which
     operator_namespace: str = "orch-system"
+    suffix: str = ""
     gateway: str | None = None
     operator: str | None = None
     output: Format | None = None
@@ -74,6 +79,7 @@ def doctor(place: Place, wish: Wish) -> int:
         me = await whoami(kube)
         found = [Finding("API server", WELL, f"answers, and knows you as {me.username}")]
         found += await _looked("CRDs", lambda: _crds(kube))
+        found += await _looked("Admission policies", lambda: _policies(kube, wish))
         found += await _looked("Operator", lambda: _lease(kube, wish.operator_namespace))
         found += await _looked("Repositories", lambda: _repositories(kube, namespace, wish))
         found.append(await _asked("Operator's watches", wish.operator, "--operator", "the operator's health port"))
@@ -94,14 +100,25 @@ async def _looked(subject: str, look: Callable[[], Awaitable[list[Finding]]]) ->
         return await look()
     except OrchError as error:
         unserved = isinstance(error, KubeNotFound) and error.unserved
-        return [Finding(subject, WRONG if unserved else UNSEEN, str(failure(error)))]
+        fix = _LOOK_AS if isinstance(error, Forbidden) else _LOOK_AGAIN
+        return [Finding(subject, WRONG if unserved else UNSEEN, str(failure(error)), _APPLY_CRDS if unserved else fix)]
 
 
 async def _crds(kube: Kube) -> list[Finding]:
     problems = await crd_problems(kube, schema_hashes(), annotation=HASH_ANNOTATION)
-    fix = "kubectl apply --server-side -f crds/ of the release that the operator is of"
-    return [Finding("CRDs", WRONG, text, fix) for text in problems] or [
+    return [Finding("CRDs", WRONG, text, _APPLY_CRDS) for text in problems] or [
         Finding("CRDs", WELL, "all there, and of this release")
+    ]
+
+
+async def _policies(kube: Kube, wish: Wish) -> list[Finding]:
+    subject = "Admission policies"
+    fault, operator = await fault_of(kube, wish.operator_namespace, wish.suffix)
+    if fault is None:
+        return [Finding(subject, WELL, f"all there, and of this release; they take {operator} for the operator")]
+    what, _, fix = fault.partition(": ")
+    return [
+        Finding(subject, WRONG, f"{what}, so no approval counts", f"{fix}; is its suffix {wish.suffix!r} (--suffix)?")
     ]
 
 

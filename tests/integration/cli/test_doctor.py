@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from tests.cluster import Cluster
+from tests.integration.admission.office import Office, opened
 from tests.integration.cli.conftest import Said, Terminal, conditions, issue_run, repo
 
 
@@ -34,18 +36,26 @@ def seen(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+@pytest.fixture(scope="module")
+def office(control_plane: Cluster) -> Iterator[Office]:
+    """An installation of this module's own: its admission policies are looked at."""
+    with opened(control_plane) as office:
+        yield office
+
+
 @pytest.fixture
-def examine(terminal: Terminal) -> Any:
+def examine(terminal: Terminal, office: Office) -> Any:
     """Run `doctor` with the operator in the test's namespace; the findings by subject."""
 
     def run(*words: str, **person: Any) -> tuple[Said, dict[str, dict[str, str]]]:
-        said = terminal("doctor", "--operator-namespace", terminal.namespace, "-o", "json", *words, **person)
+        where = ["--operator-namespace", terminal.namespace, "--suffix", office.mark]
+        said = terminal("doctor", *where, "-o", "json", *words, **person)
         return said, {entry["subject"]: entry for entry in said.json["items"]}
 
     return run
 
 
-def test_all_is_well(examine: Any, terminal: Terminal) -> None:
+def test_all_is_well(examine: Any, terminal: Terminal, office: Office) -> None:
     terminal.apply(a_lease(terminal.namespace, ago(seconds=1)), seen(repo()))
     said, found = examine()
     assert said.code == 0
@@ -53,6 +63,7 @@ def test_all_is_well(examine: Any, terminal: Terminal) -> None:
     assert skipped == {"Gateway", "Operator's watches"}
     assert {found[subject]["state"] for subject in skipped} == {"skipped"}, "not looked at is not well"
     assert found["Operator"]["message"] == "pod-1 is active"
+    assert f"they take system:serviceaccount:{office.home}:orch for" in found["Admission policies"]["message"]
     none = examine("-l", "team=green")[1]["Repositories"]["message"]
     assert none == f"no OrchestratedRepo with the labels team=green in namespace {terminal.namespace!r}"
 
@@ -114,6 +125,32 @@ def test_what_may_not_be_looked_at_is_unseen(examine: Any, terminal: Terminal) -
     assert said.code == 2
     assert (found["CRDs"]["state"], found["Operator"]["state"]) == ("unseen", "unseen")
     assert "you may not get leases.coordination.k8s.io" in found["Operator"]["message"]
+    assert "you may not get validatingadmissionpolicies" in found["Admission policies"]["message"]
+    assert all(entry["fix"] for entry in found.values() if entry["state"] != "ok")
+
+
+def test_policies_that_lack_are_noticed_without_a_repository(examine: Any, terminal: Terminal, office: Office) -> None:
+    terminal.apply(a_lease(terminal.namespace, ago(seconds=1)))
+    assert examine()[0].code == 0
+    said, found = examine("--suffix", "nobody-s")
+    assert said.code == 1
+    entry = found["Admission policies"]
+    assert entry["message"] == (
+        "ValidatingAdmissionPolicy approvals.orch.dev-nobody-s is missing, so no approval counts"
+    )
+    assert "apply manifests/admission.yaml of this release" in entry["fix"]
+
+
+def test_a_policy_that_was_changed_is_noticed(examine: Any, terminal: Terminal, office: Office) -> None:
+    binding = office.bindings()[-1]["metadata"]["name"]
+    kind = "validatingadmissionpolicybinding"
+    change = ["patch", kind, binding, "--type=merge", "-p"]
+    terminal.kubectl(*change, '{"spec":{"validationActions":["Audit"]}}')
+    try:
+        entry = examine()[1]["Admission policies"]
+    finally:
+        terminal.kubectl(*change, '{"spec":{"validationActions":["Deny","Audit"]}}')
+    assert (entry["state"], "does not deny" in entry["message"]) == ("wrong", True)
 
 
 @pytest.fixture

@@ -59,13 +59,16 @@ def add(app: typer.Typer) -> None:
         all_namespaces: AllNamespaces = False,
         selector: Labels = None,
         operator_namespace: OperatorNamespace = "orch-system",
+        suffix: Annotated[
+            str, typer.Option("--suffix", envvar="ORCH_SUFFIX", help="Ends the names of its admission policies.")
+        ] = "",
         gateway: Annotated[str | None, typer.Option("--gateway", help="Address of the gateway, to ask it too.")] = None,
         operator: Annotated[
             str | None, typer.Option("--operator", help="Address of the operator's health port, to ask it too.")
         ] = None,
         output: Output = None,
     ) -> int:
-        """What is well, what is not, and how to mend it: API server, CRDs, operator, repositories, gateway.
+        """What is well, what is not, and how to mend it: API server, CRDs, policies, operator, repositories, gateway.
 
         Exit code 0: all is well; 1: something is to be mended; 2: something could not be looked at.
         The gateway and the operator's watches are skipped, and the answer is without them, unless their addresses are given.
@@ -75,7 +78,7 @@ def add(app: typer.Typer) -> None:
         from orch.cli import doctor as verb
 
         which = Which(repo, selector, all_namespaces)
-        return verb.doctor(place, verb.Wish(which, operator_namespace, gateway, operator, output))
+        return verb.doctor(place, verb.Wish(which, operator_namespace, suffix, gateway, operator, output))
 
     @offline(app, "completion")
     def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> int:
