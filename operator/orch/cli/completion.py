@@ -36,6 +36,10 @@ def script(shell: str) -> str:
 
 def main() -> int:
     """The console script `kubectl_complete-orch`: its arguments are the words so far, the last one to be completed."""
+    from orch.cli.lean import collect_seldom, spare_the_client
+
+    collect_seldom()
+    spare_the_client()
     words = complete(sys.argv[1:])
     sys.stdout.write("\n".join([*words, _FILES if _wanted else _NO_FILES]) + "\n")
     return 0

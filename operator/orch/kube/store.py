@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-import structlog
 from pydantic import ValidationError
 
 from orch.kube.client import Kube
 from orch.kube.errors import Conflict, Unreadable
 from orch.kube.objects import PAGE, Document, Objects
 from orch.kube.resource import Resource
-
-log = structlog.get_logger(__name__)
 
 
 class Metadata(Protocol):
@@ -79,7 +76,7 @@ class Store(Generic[T]):
             try:
                 found.append(self._read(item))
             except Unreadable as error:
-                log.warning("store.unreadable", resource=self.resource.name, why=error.message)
+                _log_unreadable(self.resource, error)
         return found
 
     async def create(self, obj: T, *, dry_run: bool = False) -> T:
@@ -146,6 +143,12 @@ class Store(Generic[T]):
 
 def _name(obj: Model) -> str:
     return obj.metadata.name or ""
+
+
+def _log_unreadable(resource: Resource, error: Unreadable) -> None:
+    import structlog  # here, for a person at a terminal waits for it as long as for a request
+
+    structlog.get_logger(__name__).warning("store.unreadable", resource=resource.name, why=error.message)
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:

@@ -31,7 +31,12 @@ class Model(BaseModel):
     """A part of an object's spec: read, never changed. Unknown fields are ignored: a newer server may send them."""
 
     model_config = ConfigDict(
-        alias_generator=to_wire, populate_by_name=True, extra="ignore", frozen=True, use_attribute_docstrings=True
+        alias_generator=to_wire,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
     RULES: ClassVar[tuple[Rule, ...]] = ()
     """CEL rules about several fields of this object."""
