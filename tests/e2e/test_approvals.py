@@ -110,6 +110,12 @@ def test_people_decide(lot: Lot, tmp_path: Path) -> None:
         the_verb_is_lost_before_the_merge,
         the_base_branch_moves_every_few_seconds,
     )
+    lines = _audit_lines(desk)
+    denied = [line["who"] for line in lines if line["event"] == "decision_counted" and line["verdict"] == "Deny"]
+    assert denied == [BOB]
+    assert {"run_started", "approval_settled", "approval_consumed", "merged"} <= {line["event"] for line in lines}
+    ids = [line["id"] for line in lines if "id" in line]
+    assert len(ids) == len(set(ids)), "each thing once"
 
 
 def test_people_decide_while_the_operator_is_down(lot: Lot, tmp_path: Path) -> None:
@@ -164,6 +170,12 @@ def test_people_decide_while_the_operator_is_down(lot: Lot, tmp_path: Path) -> N
         it_does_not_count_for_the_next_commit,
         it_does_not_count_when_its_time_is_over,
     )
+
+
+def _audit_lines(desk: Desk) -> list[dict[str, Any]]:
+    """What the operator's log says to auditors so far."""
+    lines = (json.loads(line) for line in desk.log("operator").splitlines() if line.startswith("{"))
+    return [line for line in lines if line.get("audit")]
 
 
 @contextmanager
