@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .gitrepo import GitError, end
 from .issues import notify
-from .records import CheckRun, CheckSpec, CheckSuite, Conclusion, Repo
+from .records import CheckRun, CheckSpec, CheckSuite, Conclusion, Interruption, Repo
 from .render import checks as render
 from .render.users import ACTIONS_APP
 from .render.view import View
@@ -29,7 +29,7 @@ TAIL = 60_000
 
 def start(state: State, repo: Repo, sha: str, branch: str | None) -> None:
     """Queue the repository's checks for a commit, once per check and commit."""
-    known = {run.name for run in state.store.of(CheckRun, repo.id) if run.head_sha == sha and run.app == ACTIONS_APP}
+    known = {run.name for run in _jobs(state, repo, sha)}
     for spec in repo.checks:
         if spec.name not in known:
             queue(state, repo, sha, branch, spec)
@@ -110,10 +110,30 @@ async def work(state: State) -> None:
             state.check_queue.task_done()
 
 
+def is_running(state: State, repo: Repo, run: CheckRun) -> bool:
+    """Whether jobs of its workflow run are not over. One workflow run per commit: its suite."""
+    return any(
+        other.suite_id == run.suite_id and other.status != "completed" for other in _jobs(state, repo, run.head_sha)
+    )
+
+
+def _jobs(state: State, repo: Repo, sha: str) -> list[CheckRun]:
+    return [run for run in state.store.of(CheckRun, repo.id) if run.head_sha == sha and run.app == ACTIONS_APP]
+
+
+def _interruption(state: State, repo: Repo, run: CheckRun, spec: CheckSpec) -> Interruption | None:
+    """What comes between this run and its command."""
+    earlier = sum(other.name == run.name and other.id < run.id for other in _jobs(state, repo, run.head_sha))
+    return spec.interruptions[earlier] if earlier < len(spec.interruptions) else None
+
+
 async def _run_one(state: State, repo: Repo, run: CheckRun, spec: CheckSpec) -> None:
     run.status, run.started_at = "in_progress", state.clock()
     state.store.save(run)
     told(state, repo, run, "in_progress")
+    if interruption := _interruption(state, repo, run, spec):
+        _finish(state, run, interruption, "The command was not run to its end.")
+        return
     room = state.data_dir / "work" / str(run.id)
     shutil.rmtree(room, ignore_errors=True)
     for name in ("tmp", "tree"):

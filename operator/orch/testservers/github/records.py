@@ -16,7 +16,9 @@ MergeMethod = Literal["merge", "squash", "rebase"]
 ALL_METHODS: tuple[MergeMethod, ...] = ("merge", "squash", "rebase")
 ReviewState = Literal["APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"]
 TokenKind = Literal["classic", "fine_grained", "app"]
-Conclusion = Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"]
+Interruption = Literal["cancelled", "stale", "startup_failure", "action_required"]
+Conclusion = Literal["success", "failure", "neutral", "skipped", "timed_out", Interruption]
+"""Those that Apps may set, and those that only GitHub sets (`stale`, `startup_failure`)."""
 
 
 class Record(BaseModel):
@@ -66,6 +68,8 @@ class CheckSpec(BaseModel):
     env: dict[str, str] = Field(default_factory=dict)
     timeout: float = Field(default=600.0, gt=0)
     """Seconds; after it the check ends `timed_out`."""
+    interruptions: list[Interruption] = Field(default_factory=list)
+    """How the first runs on each commit end, one after the other, in place of the command; later ones run it."""
 
 
 class BranchRule(BaseModel):

@@ -103,6 +103,49 @@ def test_the_sandbox_hides_the_data_and_the_network(github, alice, work, checked
     )
 
 
+def test_a_check_is_interrupted_as_ordered_and_its_job_runs_again_under_a_new_id(github, alice, work, checked):
+    checked(interruptions=["cancelled", "stale"])
+    sha = _pushed(work)
+    seen = []
+    for conclusion in ("cancelled", "stale", "success"):
+        (run,) = runs(github, alice, sha)
+        assert (run["status"], run["conclusion"]) == ("completed", conclusion)
+        seen.append(run["id"])
+        answer = alice.post(f"{DEMO}/actions/jobs/{run['id']}/rerun")
+        assert (answer.status_code, answer.json()) == (201, {})
+    github.settle()
+    kept = alice.get(f"{DEMO}/commits/{sha}/check-runs", params={"filter": "all"}).json()["check_runs"]
+    assert [run["id"] for run in reversed(kept)][:-1] == sorted(set(seen)), "each run is another one"
+
+
+def test_a_job_runs_again_when_its_workflow_run_is_over(github, alice, work, checked):
+    checked(command="sleep 600", interruptions=["cancelled"])
+    (run,) = runs(github, alice, _pushed(work))
+    assert alice.post(f"{DEMO}/actions/jobs/{run['id']}/rerun").status_code == 201
+    again = alice.post(f"{DEMO}/actions/jobs/{run['id']}/rerun")
+    assert again.status_code == 403
+    assert "already running" in again.json()["message"]
+
+
+def test_who_may_run_a_job_again(github, alice, work, checked):
+    (run,) = runs(github, alice, _pushed(work))
+    path = f"{DEMO}/actions/jobs/{run['id']}/rerun"
+    for kind, permissions, status in (
+        ("fine_grained", {"contents": "write", "actions": "read"}, 403),
+        ("fine_grained", {"actions": "write"}, 201),
+    ):
+        token = github.token("alice", kind=kind, permissions=permissions, repos=["octo/demo"])
+        assert alice.post(path, headers={"authorization": f"token {token}"}).status_code == status
+        github.settle()
+    app = {
+        "authorization": f"token {github.token('alice', kind='app', permissions={'checks': 'write'}, repos=['octo/demo'])}"
+    }
+    body = {"name": "elsewhere", "head_sha": run["head_sha"], "conclusion": "cancelled"}
+    other = alice.post(f"{DEMO}/check-runs", headers=app, json=body).json()
+    assert alice.post(f"{DEMO}/actions/jobs/{other['id']}/rerun").status_code == 404, "no job of Actions"
+    assert alice.post(f"{DEMO}/check-runs", headers=app, json=body | {"conclusion": "stale"}).status_code == 422
+
+
 def test_statuses_are_combined(alice, work):
     sha = work.git("rev-parse", "main")
     for state, context in (("pending", "a"), ("success", "a"), ("success", "b")):

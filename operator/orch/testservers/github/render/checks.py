@@ -59,7 +59,9 @@ def suite_state(runs: list[CheckRun]) -> tuple[str, str | None]:
         return "queued", None
     if any(run.status != "completed" for run in runs):
         return "in_progress" if any(run.status != "queued" for run in runs) else "queued", None
-    order = ("failure", "timed_out", "cancelled", "action_required", "success", "neutral", "skipped")
+    order = (
+        "failure", "timed_out", "startup_failure", "cancelled", "action_required", "stale", "success", "neutral", "skipped",
+    )  # fmt: skip
     conclusions = {run.conclusion for run in runs}
     return "completed", next((c for c in order if c in conclusions), None)
 

@@ -6,7 +6,7 @@ Writing check runs is for Apps only; fine-grained tokens cannot even read them (
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
@@ -14,13 +14,15 @@ from .. import checks
 from ..errors import ApiError, forbidden, invalid, not_found
 from ..gitrepo import SHA
 from ..issues import notify
-from ..records import CheckRun, CheckSuite, CommitStatus, Conclusion
+from ..records import CheckRun, CheckSuite, CommitStatus
 from ..render import checks as render
 from ..rest import Call, Endpoint, reply
 from ..rules import latest_runs, latest_statuses
 
 REPO = "/repos/{owner}/{repo}"
 STATES = ("error", "failure", "pending", "success")
+CONCLUSIONS = ("success", "failure", "neutral", "skipped", "timed_out", "cancelled", "action_required")
+"""GitHub sets `stale` and `startup_failure` itself. Source: REST "Create a check run"."""
 STATUSES = ("queued", "in_progress", "completed")
 
 
@@ -66,7 +68,7 @@ def _apply(call: Call, run: CheckRun, body: dict[str, Any]) -> None:
         status = "completed"
     if status not in STATUSES:
         raise invalid("CheckRun", "status", "invalid")
-    if status == "completed" and conclusion not in get_args(Conclusion):
+    if status == "completed" and conclusion not in CONCLUSIONS:
         raise invalid("CheckRun", "conclusion", "missing_field" if conclusion is None else "invalid")
     run.status, run.conclusion = status, conclusion
     for name in ("name", "external_id", "details_url"):
@@ -170,6 +172,17 @@ async def job_logs(call: Call) -> Response:
     return RedirectResponse(call.view.html(f"/{call.repo.full_name}/runs/{run.id}/log?key={_log_key(call, run)}"), 302)
 
 
+async def rerun_job(call: Call) -> Response:
+    """A job once more, in a new attempt of its workflow run, under a new id. Source: REST "Re-run a job from a workflow run"."""
+    run = call.owned(CheckRun, "job_id")
+    if run.spec is None:
+        raise not_found()  # another App's: no job of Actions has that id
+    if checks.is_running(call.state, call.repo, run):
+        raise forbidden("The workflow run containing this job is already running")
+    checks.queue(call.state, call.repo, run.head_sha, None, run.spec)
+    return reply({}, 201)
+
+
 def _log_key(call: Call, run: CheckRun) -> str:
     """What lets the holder of the URL read the log without a token, as GitHub's signed URLs do."""
     return call.state.sign(f"log/{run.id}")
@@ -235,4 +248,5 @@ ENDPOINTS = [
     Endpoint("GET", f"{REPO}/commits/{{ref:path}}/statuses", list_statuses, "statuses:read"),
     Endpoint("POST", f"{REPO}/statuses/{{sha}}", create_status, "statuses:write", "write"),
     Endpoint("GET", f"{REPO}/actions/jobs/{{job_id}}/logs", job_logs, "actions:read"),
+    Endpoint("POST", f"{REPO}/actions/jobs/{{job_id}}/rerun", rerun_job, "actions:write", "write"),
 ]

@@ -174,6 +174,9 @@ class Drive:
         runs = self.world.until(lambda: self.finished_jobs(sha))
         self.gets(f"/actions/jobs/{runs[0]['id']}/logs")
         self.on_repo("POST", f"/check-runs/{runs[0]['id']}/rerequest", client=self.app)
+        (again,) = self.world.until(lambda: self.finished_jobs(sha))
+        for client in (None, self.world.fine):
+            self.on_repo("POST", f"/actions/jobs/{again['id']}/rerun", client=client)
 
     def finished_jobs(self, sha: str) -> list[dict[str, Any]]:
         """The stand-in's own checks of `sha`, once they are done."""
