@@ -4,6 +4,7 @@
     ├── RateLimited          wait exactly until `retry_at`; no attempt is consumed
     ├── BudgetExhausted      wait for a window, a new limit or a person; the work is kept
     ├── Transient            try again with back-off; consumes `attempts.transient`
+    │   ├── StillRunning     it can begin when something else has ended
     │   └── Ambiguous        a write was sent and its answer lost: wait, look twice, only then repeat
     ├── Lost                 a work step has vanished: the next number, no attempt consumed
     ├── Terminal             this run is over, a retry as it is would end the same way
@@ -57,6 +58,10 @@ class Transient(OrchError):
     """Worth another try: a 5xx on a read, a connection that broke before the request was sent."""
 
     failure_class = "Transient"
+
+
+class StillRunning(Transient):
+    """What is asked for cannot begin before something of its own has ended."""
 
 
 class Ambiguous(Transient):

@@ -54,6 +54,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "open-pull": _FORGE,
     "merge": _FORGE,
     "delete-branch": _FORGE,
+    "rerun-check": _FORGE,
     "push": Act("adapters/git.py"),
     "put-artifact": Act("adapters/artifacts.py"),
     "sweep": Act("adapters/artifacts.py"),

@@ -57,6 +57,14 @@ def pushed_once(runs: list[Run]) -> None:
     assert len(moved) == len(set(moved)) == len(runs), moved
 
 
+def rerun_once(runs: list[Run]) -> None:
+    """The one check of each of the runs, all of one repository, was cancelled at first, and run again once."""
+    path = f"^/repos/{runs[0].repository}/actions/jobs/[0-9]+/rerun$"
+    orders = runs[0].desk.journal(method="POST", path=path, account=BOT)
+    begun = [entry["path"] for entry in orders if entry["acted_status"] == 201]
+    assert len(begun) == len(set(begun)) == len(runs), begun
+
+
 def no_attempt_consumed(run: Run) -> None:
     """Crashes of ours are nobody's failed attempt."""
     attempts = {name: count for name, count in run.status["attempts"].items() if count}

@@ -27,8 +27,9 @@ _AT_ONCE = 3
 
 @pytest.fixture
 def lot(open_desk: Callable[..., Desk], tmp_path: Path) -> Lot:
-    """One repository with many small issues; a person is asked before each merge."""
+    """One repository with many small issues; a person is asked before each merge, and each check is cut short at first."""
     load = make(tmp_path / "load", repositories=1, issues=40)
+    load.seed["repos"][0]["checks"][0]["interruptions"] = ["cancelled"]
     desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S", ORCH_UPKEEP="PT2S")
     gates = {"gates": [{"gate": "Merge", "when": "Always"}]}
     publish = {"labels": ["by-orch"]}
@@ -100,6 +101,7 @@ def test_the_operator_dies_everywhere(lot: Lot) -> None:
         proof.shown_once(run)
     shift.proves_what_the_gateway_keeps()
     proof.pushed_once(shift.runs)
+    proof.rerun_once(shift.runs)
     proof.every_call_is_booked(desk, shift.runs)
 
 

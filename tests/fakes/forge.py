@@ -49,6 +49,8 @@ class FakeForge:
         self.pulls: list[Pull] = []
         self.checked: dict[str, tuple[Check, ...]] = {}
         """By commit; others have one check that has passed."""
+        self.readable = True
+        """Whether we may read check runs."""
         self.reviewed: list[Review] = []
         self.rules = BranchRules()
         self.log = "assert 2 == 3"
@@ -166,13 +168,23 @@ class FakeForge:
 
     async def checks(self, sha: str) -> Checks:
         passed = (Check(name="build", state=CheckState.PASSED, id=1),)
-        return Checks(sha=sha, items=self.checked.get(sha, passed))
+        return Checks(sha=sha, items=self.checked.get(sha, passed), readable=self.readable)
 
     async def checks_readable(self, branch: str, *, again: bool) -> bool:
         return True
 
     async def check_log(self, check: Check) -> str:
         return self.log
+
+    async def rerun_check(self, check: Check) -> None:
+        """A run with another id begins in its place."""
+
+        def act() -> None:
+            for commit, items in self.checked.items():
+                fresh = Check(name=check.name, state=CheckState.PENDING, id=(check.id or 0) + 1000)
+                self.checked[commit] = tuple(fresh if item.id == check.id else item for item in items)
+
+        self._acts.do("rerun_check", act)
 
     async def reviews(self, number: int) -> list[Review]:
         return list(self.reviewed)

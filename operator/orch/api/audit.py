@@ -53,6 +53,10 @@ class AuditEvent(Documented):
     PULL_REQUEST_OPENED = "pull_request_opened", "The run's pull request is there. `pr`, `url`."
     MERGED = "merged", "The pull request is merged. `pr`, `sha`, `by` (orch, or somebody else)."
     FAREWELL_REFUSED = "farewell_refused", "GitHub refused a last act of a run that ends anyway. `act`, `why`."
+    RERUN_REFUSED = (
+        "rerun_refused",
+        "GitHub does not have an interrupted check run again: a person is asked to. `check`, `why`.",
+    )
     SIGN_REFUSED = (
         "sign_refused",
         "GitHub refuses a status or a label that tells how a run stands; it goes on. `effect`, `why`.",

@@ -27,7 +27,8 @@ def init(repository: str, name: str | None, host: str, namespace: str | None) ->
         raise Failure(f"{namespace!r} is no namespace: use lower case letters, digits and -", code=WRONG_USE)
     where = f" -n {namespace}" if namespace else ""
     head = (
-        "# The Secret with the token, made once (the token may read and write contents, issues,\n# pull requests and commit statuses):\n"
+        "# The Secret with the token, made once (the token may read and write contents, issues,\n"
+        "# pull requests, commit statuses and actions):\n"
         f"#   kubectl create secret generic {name}-github{where} --from-literal=token=YOUR_TOKEN\n"
         "# With --from-file=token=FILE instead, the token stays out of your shell's history.\n"
         "# All other fields have defaults: kubectl explain orepo.spec\n"

@@ -30,6 +30,8 @@ class ChecksResult(StrEnum):
     PASSED = "Passed"
     RUNNING = "ChecksRunning"
     FAILED = "ChecksFailed"
+    INTERRUPTED = "ChecksInterrupted"
+    """None has failed, and at least one ended without a verdict."""
     MISSING = "RequiredCheckMissing"
     """All that is there has passed, but a required check has not shown up."""
     NONE_YET = "NoChecksYet"
@@ -40,13 +42,15 @@ class ChecksResult(StrEnum):
 
 @dataclass(frozen=True)
 class ChecksVerdict:
-    """The result, counts of what was looked at, and a sentence. `failing`: what there is to fix."""
+    """The result, counts of what was looked at, and a sentence. `failing`: what there is to fix; `interrupted`: what has to
+    run again, by name."""
 
     result: ChecksResult
     message: str
     passed: int = 0
     pending: int = 0
     failing: tuple[Check, ...] = ()
+    interrupted: tuple[Check, ...] = ()
 
 
 def judge(checks: Checks, rules: BranchRules, spec: MergeSpec, *, grace_over: bool) -> ChecksVerdict:
@@ -57,22 +61,27 @@ def judge(checks: Checks, rules: BranchRules, spec: MergeSpec, *, grace_over: bo
     checks may still show up are over."""
     ignored = set(spec.ignored_checks) - rules.required_checks
     counted = [check for check in by_others(checks).items if check.name not in ignored]
-    failing = tuple(sorted((c for c in counted if c.state is CheckState.FAILED), key=lambda c: (c.name, c.id or 0)))
-    pending = [c for c in counted if c.state is CheckState.PENDING]
-    passed = len(counted) - len(failing) - len(pending)
+    failing, interrupted = _those(counted, CheckState.FAILED), _those(counted, CheckState.INTERRUPTED)
+    pending = _those(counted, CheckState.PENDING)
+    passed = len(counted) - len(failing) - len(interrupted) - len(pending)
     required = rules.required_checks.union(spec.required_checks)
     wanted = {name for name in required if name.casefold() != OWN_CONTEXT}
     missing = sorted(wanted - {c.name for c in counted})
-    result, message = _result(spec, failing, pending, missing, total=len(counted), grace_over=grace_over)
+    result, message = _result(spec, failing, interrupted, pending, missing, total=len(counted), grace_over=grace_over)
     if not checks.readable:
         message += " (check runs cannot be read with this credential: commit statuses only)"
-    return ChecksVerdict(result, message, passed, len(pending), failing)
+    return ChecksVerdict(result, message, passed, len(pending), failing, interrupted)
+
+
+def _those(checks: list[Check], state: CheckState) -> tuple[Check, ...]:
+    return tuple(sorted((c for c in checks if c.state is state), key=lambda c: (c.name, c.id or 0)))
 
 
 def _result(
     spec: MergeSpec,
     failing: tuple[Check, ...],
-    pending: list[Check],
+    interrupted: tuple[Check, ...],
+    pending: tuple[Check, ...],
     missing: list[str],
     *,
     total: int,
@@ -82,6 +91,9 @@ def _result(
         return ChecksResult.RUNNING, f"{len(pending)} of {total} checks still run"
     if failing:
         return ChecksResult.FAILED, f"{len(failing)} of {total} checks failed: {_names([c.name for c in failing])}"
+    if interrupted:  # after what failed: that is mended from its log, and the mended commit is checked anew as a whole
+        names = _names([f"{c.name} ({c.ending})" for c in interrupted])
+        return ChecksResult.INTERRUPTED, f"{len(interrupted)} of {total} checks ended without a verdict: {names}"
     if missing:
         return ChecksResult.MISSING, f"required checks have not shown up: {_names(missing)}"
     if total:

@@ -21,6 +21,7 @@ class Fix(StrEnum):
     """What a work step, or the mirror, can do about a gate."""
 
     CHECKS = "Checks"
+    """Look at them again: a red one is mended, one without a verdict runs again."""
     REVIEW = "Review"
     CONFLICT = "Conflict"
     UPDATE = "Update"
@@ -169,7 +170,7 @@ def _checks(facts: Facts, spec: MergeSpec) -> GateVerdict:
         return _closed("Checks", ChecksResult.RUNNING, "the checks are those of another commit")
     if found.result is ChecksResult.PASSED:
         return _open("Checks", found.message)
-    fix = Fix.CHECKS if found.result is ChecksResult.FAILED else None
+    fix = Fix.CHECKS if found.result in (ChecksResult.FAILED, ChecksResult.INTERRUPTED) else None
     person = found.result is ChecksResult.NONE
     return _closed("Checks", found.result, found.message, fix=fix, needs_person=person)
 

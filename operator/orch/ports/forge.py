@@ -103,6 +103,8 @@ class CheckState(StrEnum):
     PENDING = "Pending"
     PASSED = "Passed"
     FAILED = "Failed"
+    INTERRUPTED = "Interrupted"
+    """It ended and says nothing about the commit: it was cancelled, given up or could not start, or asks a person to act."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,10 @@ class Check:
     summary: str = ""
     id: int | None = None
     """Of the check run; None for a commit status."""
+    ending: str = ""
+    """The host's own word for how an interrupted check ended."""
+    can_rerun: bool = False
+    """Whether `rerun_check` is for it."""
 
 
 @dataclass(frozen=True)
@@ -283,6 +289,11 @@ class Forge(Protocol):
 
     async def check_log(self, check: Check) -> str:
         """The last 64 kB of what a check printed, or its summary where no log can be had. Untrusted text."""
+        ...
+
+    async def rerun_check(self, check: Check) -> None:
+        """Have an interrupted check run again; its next run has another id. Raises CredentialsRefused or NotFound when the
+        credential may not, StillRunning while others of its jobs run."""
         ...
 
     async def reviews(self, number: int) -> list[Review]:

@@ -64,6 +64,11 @@ async def once(ctx: RunContext, key: str, *, find: Find, act: Act, look_first: b
     return await _act(ctx, key, act)
 
 
+def confirm_effect(run: IssueRun, key: str, now: datetime, observed: str) -> None:
+    """Record an effect as done: a look at the world has shown it."""
+    _record(run, key, EffectState.DONE, now, observed)
+
+
 def withdraw_effect(run: IssueRun, key: str) -> None:
     """Forget an effect: it did not happen, or something else has taken its place."""
     run.status.effects = [effect for effect in run.status.effects if effect.key != key]

@@ -63,6 +63,11 @@ def gates(run: IssueRun, repo: OrchestratedRepo | None = None, *approvals: Appro
             id="checks run",
         ),
         pytest.param(
+            a_run("Checks", *waiting("AwaitingHuman"), **published()),
+            *("Checks", "Waiting", "a person"),
+            id="a check that orch cannot have run again",
+        ),
+        pytest.param(
             a_run("Review", *waiting("AwaitingReview"), **published()),
             *("Review", "Waiting", "reviewers of the pull request"),
             id="a review",

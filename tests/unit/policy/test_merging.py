@@ -20,7 +20,7 @@ PULL = Pull(
     number=5, url="u", state="open", draft=False, head_sha=HEAD, head_branch="orch/1", base_branch="main",
     labels=frozenset(), mergeable=True, mergeable_state="clean",
 )  # fmt: skip
-P, F, R = CheckState.PASSED, CheckState.FAILED, CheckState.PENDING
+P, F, R, X = CheckState.PASSED, CheckState.FAILED, CheckState.PENDING, CheckState.INTERRUPTED
 
 
 def checks(*states: tuple[str, CheckState], readable: bool = True) -> Checks:
@@ -77,6 +77,7 @@ def test_all_gates_open() -> None:
             None,
         ),
         ({"checks": checks(("build", F))}, {}, Fix.CHECKS),
+        ({"checks": checks(("build", X))}, {}, Fix.CHECKS),
         ({"checks": checks(("build", R))}, {}, ChecksResult.RUNNING),
         ({"checks": replace(checks(("build", P)), sha="2" * 40)}, {}, ChecksResult.RUNNING),
         ({"checks": checks(("build", F)), "approval": ApprovalOutcome.PENDING}, {}, Fix.CHECKS),
@@ -102,6 +103,11 @@ def test_gates(more: dict[str, Any], spec: dict[str, Any], outcome: str | Fix | 
         ((("a", P), ("b", P)), BranchRules(), {}, True, ChecksResult.PASSED),
         ((("a", P), ("b", F)), BranchRules(), {}, True, ChecksResult.FAILED),
         ((("a", R), ("b", F)), BranchRules(), {}, True, ChecksResult.RUNNING),
+        ((("a", P), ("b", X)), BranchRules(), {}, True, ChecksResult.INTERRUPTED),
+        ((("a", R), ("b", X)), BranchRules(), {}, True, ChecksResult.RUNNING),
+        ((("a", F), ("b", X)), BranchRules(), {}, True, ChecksResult.FAILED),
+        ((("b", X),), BranchRules(frozenset({"c"})), {}, True, ChecksResult.INTERRUPTED),
+        ((("a", P), ("b", X)), BranchRules(), {"ignored_checks": ["b"]}, True, ChecksResult.PASSED),
         ((("a", P), ("b", F)), BranchRules(), {"ignored_checks": ["b"]}, True, ChecksResult.PASSED),
         ((("b", F),), BranchRules(frozenset({"b"})), {"ignored_checks": ["b"]}, True, ChecksResult.FAILED),
         ((("a", P),), BranchRules(frozenset({"b"})), {}, True, ChecksResult.MISSING),
@@ -131,6 +137,14 @@ def test_the_verdict_names_what_failed() -> None:
     assert (found.passed, found.pending) == (1, 0)
 
 
+def test_the_verdict_names_what_was_interrupted() -> None:
+    cut_short = Check("build", X, id=1, ending="cancelled")
+    found = judge(Checks(HEAD, (cut_short, Check("ok", P))), BranchRules(), MergeSpec(), grace_over=True)
+    assert found.interrupted == (cut_short,)
+    assert found.message == "1 of 2 checks ended without a verdict: build (cancelled)"
+    assert (found.passed, found.pending, found.failing) == (1, 0, ())
+
+
 def test_statuses_only_is_said() -> None:
     found = judge(checks(("ci", P), readable=False), BranchRules(), MergeSpec(), grace_over=True)
     assert "cannot be read" in found.message
@@ -148,6 +162,7 @@ def test_statuses_only_is_said() -> None:
         pytest.param({"rules": BranchRules(merge_queue=True)}, {}, True, id="a merge queue"),
         pytest.param({}, {"required_checks": ["other"]}, False, id="a check that policy awaits"),
         pytest.param({"checks": checks(("build", R))}, {}, False, id="a check that runs"),
+        pytest.param({"checks": checks(("build", X))}, {}, False, id="a check without a verdict"),
         pytest.param({"rules": BranchRules(up_to_date=True), "behind": True}, {}, False, id="another head is to come"),
         pytest.param(
             {"reviews": [review("alice", "CHANGES_REQUESTED")]}, {}, False, id="a review that we are to address"

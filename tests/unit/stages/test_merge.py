@@ -11,7 +11,7 @@ from tests.unit.stages.world import World, at
 from orch.api.v1alpha1 import ApprovalOutcome, MergeMethod, PullRequestState
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.errors import NotMergeable, PolicyDenied, RateLimited
-from orch.ports import BranchRules, StatusState
+from orch.ports import BranchRules, Check, CheckState, StatusState
 from orch.stages import Again, Done, Waiting
 from orch.stages.checks import checks
 from orch.stages.guard import guard
@@ -123,6 +123,20 @@ async def test_a_check_that_turned_red_since_is_looked_at_again() -> None:
     world.forge.fail_checks(world.head)
     assert await world.play(merge) == Again()
     assert world.run.status.checks is None
+
+
+async def test_a_check_that_was_cut_short_since_runs_again() -> None:
+    world = await at(merge)
+    cut_short = Check("build", CheckState.INTERRUPTED, id=1, ending="cancelled", can_rerun=True)
+    world.forge.checked[world.head] = (cut_short,)
+    assert await world.play(merge) == Again()
+    gate = next(gate for gate in world.run.status.merge_gates if gate.name == "Checks")
+    assert (gate.reason, gate.message) == (
+        "ChecksInterrupted",
+        "1 of 1 checks ended without a verdict: build (cancelled)",
+    )
+    assert isinstance(await world.play(checks), Waiting)
+    assert world.acts.made.count("rerun_check") == 1
 
 
 async def test_somebody_asked_for_changes_in_the_last_moment() -> None:

@@ -21,6 +21,11 @@ from orch.ports import (
 )
 
 _PASSED: Final = frozenset({"success", "neutral", "skipped"})
+_ACTION_REQUIRED: Final = "action_required"
+_INTERRUPTED: Final = frozenset({"cancelled", "stale", "startup_failure", _ACTION_REQUIRED})
+"""Conclusions that are none (REST "Check runs", "Workflow runs"). `timed_out` is a failure: that is what an endless loop looks like."""
+_ACTIONS: Final = "github-actions"
+"""The App whose check runs are jobs of workflows, with the same ids, on every host of GitHub's."""
 _ROLES: Final = {
     "read": Permission.READ,
     "triage": Permission.TRIAGE,
@@ -145,23 +150,37 @@ def pull(document: dict[str, Any]) -> Pull:
 def check_run(document: dict[str, Any]) -> Check:
     """REST "Get a check run"."""
     output = document.get("output") or {}
-    done = document["status"] == "completed"
-    state = CheckState.PASSED if document.get("conclusion") in _PASSED else CheckState.FAILED
+    state = _state(document)
+    ending = document["conclusion"] if state is CheckState.INTERRUPTED else ""
+    is_job = (document.get("app") or {}).get("slug") == _ACTIONS
     return Check(
         name=document["name"],
-        state=state if done else CheckState.PENDING,
+        state=state,
         url=document.get("html_url") or "",
         summary="\n".join(filter(None, (output.get("title"), output.get("summary"), output.get("text")))),
         id=document["id"],
+        ending=ending,
+        can_rerun=is_job and ending not in ("", _ACTION_REQUIRED),
     )
+
+
+def _state(document: dict[str, Any]) -> CheckState:
+    """Of a check run."""
+    if document["status"] != "completed":
+        return CheckState.PENDING
+    if document.get("conclusion") in _PASSED:
+        return CheckState.PASSED
+    return CheckState.INTERRUPTED if document.get("conclusion") in _INTERRUPTED else CheckState.FAILED
 
 
 def status(document: dict[str, Any]) -> Check:
     """An entry of REST "Get the combined status"."""
-    states = {"success": CheckState.PASSED, "pending": CheckState.PENDING}
+    states = {"success": CheckState.PASSED, "pending": CheckState.PENDING, "error": CheckState.INTERRUPTED}
+    state = states.get(document["state"], CheckState.FAILED)
     return Check(
         name=document["context"],
-        state=states.get(document["state"], CheckState.FAILED),
+        state=state,
+        ending=document["state"] if state is CheckState.INTERRUPTED else "",
         url=document.get("target_url") or "",
         summary=document.get("description") or "",
     )

@@ -16,7 +16,7 @@ from orch.adapters.github.checks import may_read, read_checks, read_log, read_st
 from orch.adapters.github.hosts import Host
 from orch.adapters.github.rest import Answer, Rest
 from orch.adapters.github.rules import read_rules, read_rulesets
-from orch.errors import NotFound, Terminal, WrongRepository
+from orch.errors import CredentialsRefused, NotFound, Terminal, WrongRepository
 from orch.ports import (
     BranchRules,
     Check,
@@ -207,6 +207,14 @@ class GitHubForge:
     async def check_log(self, check: Check) -> str:
         """REST "Download job logs for a workflow run"."""
         return await read_log(self._rest, self._path, check)
+
+    async def rerun_check(self, check: Check) -> None:
+        """REST "Re-run a job from a workflow run": for a token with Actions (write), where "Rerequest a check run" takes Apps
+        only. A job of Actions has the id of its check run."""
+        try:
+            await self._write("rerun-check", "POST", f"{self._path}/actions/jobs/{check.id}/rerun")
+        except CredentialsRefused as err:
+            raise translate.of_rerun(err) from None
 
     async def reviews(self, number: int) -> list[Review]:
         """REST "List reviews for a pull request"; "List review comments" only when somebody asks for changes."""

@@ -21,6 +21,7 @@ from orch.errors import (
     NotMergeable,
     OrchError,
     RateLimited,
+    StillRunning,
     Terminal,
     Transient,
 )
@@ -128,6 +129,13 @@ def of_new_pull(error: Refused) -> OrchError:
         return Terminal("NothingChanged", error.words)
     if error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "head invalid" in words:
         return Transient("BranchNotSeen", "GitHub does not see the pushed branch yet")
+    return error
+
+
+def of_rerun(error: CredentialsRefused) -> OrchError:
+    """403 "The workflow run containing this job is already running" is no lack of a permission: one job runs again at a time."""
+    if "already running" in error.message.lower():
+        return StillRunning("StillRunning", "other jobs of the same workflow run are not over")
     return error
 
 

@@ -201,6 +201,8 @@ class ChecksStatus(StatusModel):
     """How many have not ended."""
     failed: Count = 0
     """How many have failed."""
+    interrupted: Count = 0
+    """How many have ended without a verdict, e.g. because they were cancelled."""
     failing: Annotated[list[Annotated[str, text(255)]], Field(max_length=10), ATOMIC] = Field(default_factory=list)
     """Names of failed checks."""
 

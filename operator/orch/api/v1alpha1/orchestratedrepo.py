@@ -56,7 +56,7 @@ class OrchestratedRepoSpec(Model):
     """An entry of the operator's own list of hosts, never an address by itself. Immutable."""
     credentials_ref: LocalRef
     """Secret in the same namespace with the key `token`: a token that may read and write contents, issues, pull
-    requests and commit statuses of the repository."""
+    requests, commit statuses and actions of the repository."""
     base_branch: BranchName | None = None
     """Branch that changes are made for; default: the repository's default branch."""
     interval: Annotated[Duration, at_least("10s"), at_most("24h")] = timedelta(minutes=1)

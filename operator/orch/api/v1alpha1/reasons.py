@@ -122,6 +122,11 @@ class IssueRunReason(Documented):
     CHECKS_PASSED = "ChecksPassed", "All checks that count have passed on this head."
     CHECKS_PENDING = "ChecksPending", "Checks are still running on this head."
     CHECKS_FAILED = "ChecksFailed", "A check has failed on this head; it is fixed while attempts are left."
+    CHECKS_INTERRUPTED = (
+        "ChecksInterrupted",
+        "A check ended without a verdict, e.g. cancelled. orch has jobs of GitHub Actions run again, twice at most; for the "
+        "others the condition Waiting says what to do.",
+    )
     NO_CHECKS = "NoChecks", "No check has appeared on this head; spec.merge.noChecks says what that means."
     APPROVED = "Approved", "The gate Merge is open: people approved, or policy does not ask."
     MERGED = "Merged", "The pull request was merged."
@@ -271,6 +276,7 @@ class AdapterReason(Documented):
     BRANCH_NOT_SEEN = "BranchNotSeen", "The host does not show the pushed branch yet. Tried again."
     LIST_TOO_LONG = "ListTooLong", "The host lists more than orch reads; the message says of what. Clean it up there."
     COMMIT_NOT_SEEN = "CommitNotSeen", "The host does not know a commit yet, or any more. Tried again."
+    STILL_RUNNING = "StillRunning", "Other jobs of the check's workflow run are not over. Tried again."
     NOT_FOUND = "NotFound", "Not there, or not visible with this credential: the host answers 404 to both."
     GATEWAY_UNREACHABLE = "GatewayUnreachable", "The model gateway does not answer. Is it running? Tried again."
     GATEWAY_FAILED = "GatewayFailed", "The model gateway answers with an error; see its log. Tried again."

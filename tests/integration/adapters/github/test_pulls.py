@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from orch.errors import CredentialsRefused, HeadMoved, NotFound, NotMergeable, Terminal, Transient
+from orch.errors import CredentialsRefused, HeadMoved, NotFound, NotMergeable, StillRunning, Terminal, Transient
 from orch.ports import CheckState, CommitStatus, Forge, Pull, StatusState
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ async def test_statuses_and_check_runs_are_joined(
         ("build", CheckState.PENDING),
         ("legacy", CheckState.FAILED),
         ("lint", CheckState.PASSED),
-        ("unit", CheckState.FAILED),
+        ("unit", CheckState.INTERRUPTED),
     ]
+    assert not checks.items[3].can_rerun, "no job of Actions"
     assert await forge.check_log(checks.items[1]) == "3 tests failed"
     assert "by hand" in await forge.check_log(checks.items[3])  # an App's run has no log that GitHub keeps
 
@@ -125,6 +127,36 @@ async def test_a_commit_that_is_not_seen_yet(forge: Forge) -> None:
     with pytest.raises(Transient) as caught:
         await forge.checks("0" * 40)
     assert caught.value.reason == "CommitNotSeen"
+
+
+async def test_an_interrupted_job_runs_again_under_another_id(
+    forge: Forge, open_forge: MakeForge, world: World
+) -> None:
+    world.repo(checks=[{"name": "tests", "command": "true", "interruptions": ["cancelled"]}])
+    sha = world.push("green")
+    (check,) = (await forge.checks(sha)).items
+    assert (check.state, check.ending, check.can_rerun) == (CheckState.INTERRUPTED, "cancelled", True)
+    permissions = {"contents": "write", "actions": "read", "checks": "read"}
+    reader = open_forge(world.server.token("orch-bot", kind="app", permissions=permissions, repos=["octo/demo"]))
+    with pytest.raises(CredentialsRefused) as caught:
+        await reader.rerun_check(check)
+    assert caught.value.reason == "Forbidden"
+    with pytest.raises(NotFound):
+        await forge.rerun_check(replace(check, id=999_999))
+    await forge.rerun_check(check)
+    world.server.settle()
+    (again,) = (await forge.checks(sha)).items
+    assert (again.state, again.ending, again.can_rerun) == (CheckState.PASSED, "", False)
+    assert again.id != check.id
+
+
+async def test_a_job_of_a_workflow_run_that_is_not_over_has_to_wait(forge: Forge, world: World) -> None:
+    world.repo(checks=[{"name": "tests", "command": "sleep 600", "interruptions": ["cancelled"]}])
+    sha = world.push("slow")
+    (check,) = (await forge.checks(sha)).items
+    await forge.rerun_check(check)
+    with pytest.raises(StillRunning):
+        await forge.rerun_check(check)
 
 
 async def test_the_log_of_a_job_is_its_end(forge: Forge, world: World) -> None:

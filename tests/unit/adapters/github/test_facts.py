@@ -36,15 +36,39 @@ def test_permissions(document: dict[str, Any], expected: Permission) -> None:
     ("status", "conclusion", "expected"),
     [
         *[("completed", name, CheckState.PASSED) for name in ("success", "neutral", "skipped")],
+        *[("completed", name, CheckState.FAILED) for name in ("failure", "timed_out", "something new", None)],
         *[
-            ("completed", name, CheckState.FAILED)
-            for name in ("failure", "cancelled", "timed_out", "action_required", "stale", "startup_failure", None)
+            ("completed", name, CheckState.INTERRUPTED)
+            for name in ("cancelled", "stale", "startup_failure", "action_required")
         ],
         *[(name, None, CheckState.PENDING) for name in ("queued", "in_progress", "waiting", "requested", "pending")],
     ],
 )
 def test_conclusions(status: str, conclusion: str | None, expected: CheckState) -> None:
     assert facts.check_run({"id": 1, "name": "x", "status": status, "conclusion": conclusion}).state is expected
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "app", "can_rerun"),
+    [
+        ("cancelled", {"slug": "github-actions"}, True),
+        ("startup_failure", {"slug": "github-actions"}, True),
+        ("action_required", {"slug": "github-actions"}, False),
+        ("failure", {"slug": "github-actions"}, False),
+        ("cancelled", {"slug": "some-ci"}, False),
+        ("cancelled", None, False),
+    ],
+)
+def test_jobs_of_actions_can_run_again(conclusion: str, app: dict[str, str] | None, can_rerun: bool) -> None:
+    found = facts.check_run({"id": 1, "name": "x", "status": "completed", "conclusion": conclusion, "app": app})
+    assert found.can_rerun is can_rerun
+    assert found.ending == ("" if conclusion == "failure" else conclusion)
+
+
+def test_a_status_of_error_is_no_verdict() -> None:
+    found = facts.status({"context": "ci", "state": "error"})
+    assert (found.state, found.ending, found.can_rerun) == (CheckState.INTERRUPTED, "error", False)
+    assert facts.status({"context": "ci", "state": "failure"}).state is CheckState.FAILED
 
 
 def test_a_rerun_replaces_the_run_of_the_same_app_only() -> None:

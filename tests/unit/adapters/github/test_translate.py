@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from orch.adapters.github.translate import Refused, broken, of_merge, quota, rate_limit, refusal
+from orch.adapters.github.translate import Refused, broken, of_merge, of_rerun, quota, rate_limit, refusal
 from orch.errors import (
     Ambiguous,
     CredentialsRefused,
@@ -18,6 +18,7 @@ from orch.errors import (
     NotMergeable,
     OrchError,
     RateLimited,
+    StillRunning,
     Terminal,
     Transient,
 )
@@ -127,6 +128,20 @@ def test_broken_connections(write: bool, never_sent: bool, kind: type[OrchError]
 )
 def test_a_merge(status: int, kind: type[OrchError]) -> None:
     assert type(of_merge(Refused("PUT /x", status, "words"))) is kind
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("The workflow run containing this job is already running", StillRunning),
+        ("This workflow is already running", StillRunning),
+        ("Resource not accessible by personal access token", CredentialsRefused),
+    ],
+)
+def test_a_job_that_is_to_run_again(words: str, kind: type[OrchError]) -> None:
+    refused = refusal("POST /x", 403, {}, said(words), write=True, now=NOW)
+    assert isinstance(refused, CredentialsRefused)
+    assert type(of_rerun(refused)) is kind
 
 
 def test_quota() -> None:
