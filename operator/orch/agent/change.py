@@ -1,7 +1,7 @@
 """The stages that change code: Implement, Checks, Review and Conflict.
 
 Called by `main`. Set-up and a first run of lint and tests come before the model is asked, so that what was red before is
-known; when it ends its turn they run again, and what fails goes back to it, `limits.testFix` times at most. What is in the
+known; when it ends its turn they run again, and what fails twice goes back to it, `limits.testFix` times at most. What is in the
 checkout then is the result, whatever the model says about it.
 """
 
@@ -75,4 +75,7 @@ def _until_green(session: Session, checks: Checks, work: Work, toolbox: Toolbox,
 
 def _red(session: Session, checks: Checks, work: Work, excused: dict[str, str]) -> list[Red]:
     work.after = checks.run()
+    red = find_red(work.before, work.after, excused)
+    if red:
+        work.after = checks.run_again(work.after, red)
     return find_red(work.before, work.after, excused)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from orch.agent.commands import OUT_OF_TIME
 from orch.agent.errors import StepError
 from orch.agent.wire import BrokenWire, Wire
 from orch.api.work import Commands
@@ -44,6 +45,11 @@ class Tools:
     def __init__(self, wire: Wire, *, deadline: float) -> None:
         self._wire = wire
         self.deadline = deadline
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline."""
+        return self.deadline - time.monotonic()
 
     def check_out(self, chunks: Iterable[bytes], *, head: str, known: list[str]) -> None:
         """Hand over the bundle and make the checkout."""
@@ -99,9 +105,9 @@ class Tools:
         return str(found.get("sha"))[:64], self._wire.receive_data(RESULT_LIMIT)
 
     def _command(self, operation: str, command: str, commands: Commands, seconds: float) -> Ran:
-        left = min(seconds, self.deadline - time.monotonic())
+        left = min(seconds, self.seconds_left)
         if left <= 0:
-            return Ran(124, "[not run: the step's time is up]")
+            return Ran(OUT_OF_TIME, "[not run: the step's time is up]")
         self._wire.set_timeout(left + _SLACK)
         folder, env = commands.working_directory, dict(commands.env)
         start = time.monotonic()

@@ -28,9 +28,16 @@ _ESCAPES: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
+OUT_OF_TIME: Final = 124
+"""As `timeout` has it."""
+_OUT_OF_OUTPUT: Final = 125
+CUT_SHORT: Final = (OUT_OF_TIME, _OUT_OF_OUTPUT)
+"""Exit codes of commands that did not end by themselves."""
+
+
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended. `exit_code`: 128 + signal when a signal ended it, 124 when time was up (as `timeout` has it)."""
+    """How a command ended. `exit_code`: 128 + signal when a signal ended it, or one of `CUT_SHORT`."""
 
     exit_code: int
     output: str
@@ -70,9 +77,9 @@ class Shell:
             self._kill(process)
         code = process.wait()
         if why == "time":
-            return Ended(124, f"{output.text()}\n[ended: longer than {seconds:.0f} s]")
+            return Ended(OUT_OF_TIME, f"{output.text()}\n[ended: longer than {seconds:.0f} s]")
         if why == "output":
-            return Ended(125, f"{output.text()}\n[ended: more than {MOST_OUTPUT} bytes of output]")
+            return Ended(_OUT_OF_OUTPUT, f"{output.text()}\n[ended: more than {MOST_OUTPUT} bytes of output]")
         return Ended(code if code >= 0 else 128 - code, output.text())
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:

@@ -150,6 +150,8 @@ def _stage(session: Session, work: Work) -> dict[str, Any]:
     outcome = change(session, work)
     notes = [] if work.has_tests else ["NoTests: no test command is configured, and none was found"]
     notes += [f"failed before and declared unrelated by the model: {work.excused}"] if work.excused else []
+    flaky = [name for check in work.after for name in check.flaky]
+    notes += [f"flaky, failed in one of two runs on the same tree: {', '.join(flaky[:10])}"] if flaky else []
     if outcome is not StepOutcome.DONE:
         notes.insert(0, work.summary if outcome is StepOutcome.NOTHING_TO_DO else _still_failing(work))
     return {"outcome": outcome, "message": "; ".join(notes)}

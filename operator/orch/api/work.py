@@ -200,6 +200,8 @@ class TestRun(WorkModel):
     failed: int | None = None
     failing: tuple[Line, ...] = ()
     """Names of failing tests, at most 50; from JUnit XML where the runner can write it."""
+    flaky: tuple[Line, ...] = ()
+    """Names, at most 50, that failed in one of two runs on the same tree, in this step. They say nothing about the change."""
     tail: Text = ""
     """Last lines of the output, at most 8 kB."""
 

@@ -75,6 +75,7 @@ def _cut(run: IssueRun, room: _Room) -> None:
         change, kept = status.change, status.change.findings[: room.entries]
         change.findings_omitted += len(change.findings) - len(kept)
         change.findings = [_short(finding, room.text) for finding in kept]
+        change.flaky_tests = shortened([cut(name, room.text) for name in change.flaky_tests], room.entries)
         change.risk_reasons = shortened([cut(reason, room.text) for reason in change.risk_reasons], room.entries)
     if status.checks is not None:
         status.checks.failing = shortened([cut(name, room.text) for name in status.checks.failing], room.entries)

@@ -14,6 +14,7 @@ from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
 from orch.api.work import StepReport
 from orch.errors import PolicyDenied, Terminal
 from orch.policy.findings import by_rule, place
+from orch.policy.fitting import shortened
 from orch.policy.guards import Finding as FoundByGuard
 from orch.policy.guards import evaluate, shortlist
 from orch.policy.guards.sizes import not_shown
@@ -30,6 +31,7 @@ from orch.stages.work import read_report
 
 BUNDLE_LIMIT: Final = 300_000_000
 _MOST_TESTS: Final = 1_000_000_000
+_MOST_FLAKY: Final = 10
 
 
 async def guard(ctx: RunContext) -> Outcome:
@@ -55,6 +57,8 @@ def _note_tests(ctx: RunContext, report: StepReport) -> None:
     if (change := ctx.run.status.change) is not None:
         change.tests_passed = _sum(one.passed for one in report.tests)
         change.tests_failed = _sum(one.failed for one in report.tests)
+        flaky = dict.fromkeys(one_line(name, 256) for one in report.tests for name in one.flaky)
+        change.flaky_tests = shortened(list(flaky), _MOST_FLAKY)
     reason = IssueRunReason.TESTS_PASSED if report.has_tests else IssueRunReason.NO_TESTS
     set_condition(ctx.run, IssueRunCondition.TESTED, report.has_tests, reason, reason.meaning, ctx.clock())
 

@@ -84,6 +84,7 @@ def pull_body(run: IssueRun, repo: OrchestratedRepo) -> str:
         *_facts(run),
         *_findings(run),
         _tests(run),
+        _flaky(run),
         f"- cost so far: {usage.cost_usd} USD in {usage.model_calls} model calls",
         "### What the model says",
         render_untrusted((plan.summary if plan else None) or "", limit=1_500),
@@ -194,6 +195,17 @@ def _tests(run: IssueRun) -> str:
     if is_false(run, IssueRunCondition.TESTED):
         return "- **the repository has no tests that orch finds**: nothing was tested, set `spec.pipeline.test`"
     return "- tests in the sandbox are a claim: the checks of this pull request are the proof"
+
+
+def _flaky(run: IssueRun) -> str:
+    """The names are a stranger's text."""
+    names = run.status.change.flaky_tests if run.status.change else []
+    told = ", ".join(render_title(name, limit=120) for name in names)
+    return (
+        f"- flaky, as they failed in one of two runs on the same tree (nothing was done about them): {told}"
+        if told
+        else ""
+    )
 
 
 def _facts(run: IssueRun) -> list[str]:

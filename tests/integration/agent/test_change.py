@@ -67,6 +67,32 @@ def test_lint_counts_as_a_test(bench: Bench) -> None:
     assert (outcome.report.outcome, outcome.report.test_fixes) == (StepOutcome.DONE, 1)
 
 
+FLAKY = """\
+import hashlib
+import pathlib
+
+
+def test_at_second_try():
+    seen = pathlib.Path(".cache") / hashlib.sha256(pathlib.Path("calc.py").read_bytes()).hexdigest()
+    is_first = not seen.exists()
+    seen.parent.mkdir(exist_ok=True)
+    seen.touch()
+    assert not is_first, "the first run on a tree fails"
+"""
+
+
+def test_a_flaky_test_costs_no_fix_and_is_told(bench: Bench) -> None:
+    bench.repository.head = bench.repository.commit({"test_luck.py": FLAKY})
+    outcome = bench.run(turns(f"tools: [{RIGHT}]", "text: Done."), limits=Limits(seconds=120, test_fix=0))
+    assert outcome.report.outcome is StepOutcome.DONE, outcome.report.message
+    assert outcome.report.test_fixes == 0
+    assert [(run.exit_code, run.failing, run.flaky) for run in outcome.report.tests] == [
+        (0, (), ("test_luck::test_at_second_try",))
+    ]
+    assert "test_luck::test_at_second_try" in outcome.report.message
+    assert bench.changes(outcome) == {"calc.py": FIXED}
+
+
 UNRELATED = "{name: unrelated, input: {tests: ['test_net*'], reason: It needs the network.}}"
 
 

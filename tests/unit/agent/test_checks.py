@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orch.agent.checks import Check, find_red
+from orch.agent.checks import Check, find_red, join
+from orch.agent.commands import OUT_OF_TIME
 
 GREEN = Check("pytest", 0, "")
 
@@ -34,6 +35,32 @@ NAMELESS = Check("make test", 2, "", failing=("make test",))
 def test_green_or_red(before: Check, after: Check, excused: list[str], expected: tuple[str, ...] | None) -> None:
     found = find_red([before], [after], excused)
     assert [one.names for one in found] == ([expected] if expected else [])
+
+
+def counted(*names: str) -> Check:
+    """A run whose runner names each test that failed."""
+    return Check("pytest", 1, "", 3, len(names), names)
+
+
+ENDLESS = Check("pytest", OUT_OF_TIME, "", failing=("pytest",))
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "failing", "flaky"),
+    [
+        pytest.param(counted("a"), GREEN, (), ("a",), id="green the second time"),
+        pytest.param(counted("a"), counted("a"), ("a",), (), id="red twice"),
+        pytest.param(counted("a", "b"), counted("b", "c"), ("b",), ("a", "c"), id="one is red, two are flaky"),
+        pytest.param(NAMELESS, GREEN, (), ("make test",), id="a runner without names"),
+        pytest.param(NAMELESS, NAMELESS, ("make test",), (), id="red twice without names"),
+        pytest.param(counted("a"), NAMELESS, ("a",), (), id="one crashed: they cannot be compared"),
+        pytest.param(counted("a"), ENDLESS, ("a",), (), id="the second did not end"),
+    ],
+)
+def test_two_runs_on_one_tree(first: Check, again: Check, failing: tuple[str, ...], flaky: tuple[str, ...]) -> None:
+    joined = join(first, again)
+    assert (joined.failing, joined.flaky) == (failing, flaky)
+    assert bool(find_red([GREEN], [joined], [])) is bool(failing)
 
 
 def test_a_report_holds_fifty_names_and_the_end_of_the_output() -> None:

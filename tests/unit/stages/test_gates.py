@@ -62,9 +62,11 @@ async def test_people_are_told_each_reason_of_the_risk_what_was_tested_and_what_
     assert (asked_plan.risk, asked_plan.review.risk_reasons) == (Risk.HIGH, [expected])
     world.decide(APPROVED)
     await world.play(plan)
-    counted = a_test_run().model_copy(update={"passed": 10**12, "failed": 0})
+    counted = a_test_run().model_copy(update={"passed": 10**12, "failed": 0, "flaky": ("a\n", *map(str, range(20)))})
     await world.step(implement, tests=(a_test_run(), counted))
     await world.play(guard)
+    assert world.run.status.change is not None
+    assert world.run.status.change.flaky_tests == ["a", *map(str, range(8)), "… and 12 more"]
     await world.play(publish)
     review = list(world.records.asked.values())[-1].spec.review
     assert expected in review.risk_reasons

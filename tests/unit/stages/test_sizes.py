@@ -89,6 +89,7 @@ def _full(char: str, items: int) -> IssueRun:
         findings=[finding] * min(20, items),
         findings_omitted=3,
         risk_reasons=[char * 256] * min(20, items),
+        flaky_tests=[char * 256] * min(10, items),
     )
     status.checks = ChecksStatus(head_sha=sha("h"), state="Failed", failing=[char * 255] * min(10, items))
     status.steps = [

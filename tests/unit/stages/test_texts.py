@@ -50,6 +50,7 @@ def test_findings_are_on_the_pull_request_with_their_line_and_without_forms() ->
         digest="sha256:" + "0" * 64,
         risk=Risk.HIGH,
         risk_reasons=["High: guard TestsMissing objects", "Medium: 11 files change"],
+        flaky_tests=["test_luck::test_it[<img>@bob]"],
         findings=[found] * 12,
         findings_omitted=3,
     )
@@ -59,5 +60,8 @@ def test_findings_are_on_the_pull_request_with_their_line_and_without_forms() ->
     assert "eve): tests/@" in body
     assert ".py:7: " in body
     assert "- and 5 more findings" in body
+    assert (
+        "- flaky, as they failed in one of two runs on the same tree (nothing was done about them): test_luck" in body
+    )
     for form in ("#1", "@octocat", "@bob", "@eve", "[skip", "<img"):
         assert form not in body

@@ -154,6 +154,9 @@ class ChangeStatus(StatusModel):
     """Tests that passed on it in the sandbox, by the step's own report: a claim. Absent when none was counted."""
     tests_failed: Count | None = None
     """Tests that failed there."""
+    flaky_tests: Annotated[list[Annotated[str, text(256)]], Field(max_length=10), ATOMIC] = Field(default_factory=list)
+    """Tests that failed there in one of two runs on the same tree: no fix was spent on them. Their command, where its runner
+    names none."""
 
 
 class PullRequestState(StrEnum):

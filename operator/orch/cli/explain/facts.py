@@ -81,7 +81,11 @@ def planned(scene: Scene) -> Fact | None:
 def implemented(scene: Scene) -> Fact | None:
     """The agent has changed the code."""
     steps = scene.steps(RunStage.IMPLEMENT)
-    return Fact(f"attempt {steps[-1].attempt}", _ended(steps)) if steps and scene.run.status.change else None
+    change = scene.run.status.change
+    if not steps or change is None:
+        return None
+    flaky = f"; flaky tests: {', '.join(change.flaky_tests)}" if change.flaky_tests else ""
+    return Fact(f"attempt {steps[-1].attempt}{flaky}", _ended(steps))
 
 
 def guarded(scene: Scene) -> Fact | None:
