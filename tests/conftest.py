@@ -32,7 +32,7 @@ hypothesis.settings.load_profile("orch")
 _ORDER = ("unit", "integration", "chaos", "e2e")
 
 _WORLDS = ("e2e", "chaos")
-_TOGETHER = re.compile(rf"tests/(?:{'|'.join(_WORLDS)}|integration/admission)/[^:]+")
+_TOGETHER = re.compile(rf"tests/(?:{'|'.join(_WORLDS)}|integration/admission|integration/bench)/[^:]+")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -42,7 +42,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 class Together(LoadScopeScheduling):
-    """The tests of one module share a world, or the policies of an installation, which take seconds and memory to set up:
+    """The tests of one module share a world, the policies of an installation, or a bench's server, which take seconds and memory to set up:
     one worker runs them all. Every other test goes to whoever is free.
 
     xdist's own groups do it by renaming tests, which pytest 9.2 does not let it do any more, without a word."""

@@ -1,8 +1,8 @@
 """Starts the programs of a world in a moment: a process that has imported them all forks one at each order.
 
-For tests, which start hundreds of them: nine tenths of each start would be Python reading modules. What is started is
-the same program with an environment, a session and a log of its own, and dies the same death. Orders and answers are one line
-of JSON each; `World` gives the orders.
+For tests, which start hundreds of them: nine tenths of each start would be Python reading modules. What is started, `orch …` or
+`python -m …` of what is made of orch, is the same program with an environment, a session and a log of its own, and dies the same
+death. Orders and answers are one line of JSON each; `Process` gives the orders.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -47,9 +48,9 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         self._server.communicate()
 
-    def spawn(self, arguments: Sequence[str], *, env: Mapping[str, str], log: Path) -> Child:
-        """Start `orch <arguments>`, its output added to `log`."""
-        return Child(self, int(self.ask(arguments=list(arguments), env=dict(env), log=str(log))))
+    def spawn(self, argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Child:
+        """Start `orch …` or `python -m …`, its output added to `log`."""
+        return Child(self, int(self.ask(argv=list(argv), env=dict(env), log=str(log))))
 
     def ask(self, **order: Any) -> Any:
         """One order, and its answer."""
@@ -122,12 +123,12 @@ def _ended(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if done else None
 
 
-def _fork(arguments: Sequence[str], env: Mapping[str, str], log: str) -> int:
+def _fork(argv: Sequence[str], env: Mapping[str, str], log: str) -> int:
     parent = os.getpid()
-    return os.fork() or _become(parent, arguments, env, log)
+    return os.fork() or _become(parent, argv, env, log)
 
 
-def _become(parent: int, arguments: Sequence[str], env: Mapping[str, str], log: str) -> NoReturn:
+def _become(parent: int, argv: Sequence[str], env: Mapping[str, str], log: str) -> NoReturn:
     """In the child: be as if just started. Whatever happens, the orders are never read on here."""
     status = 1
     try:
@@ -139,7 +140,7 @@ def _become(parent: int, arguments: Sequence[str], env: Mapping[str, str], log: 
         os.environ.clear()
         os.environ.update(env)
         importlib.reload(importlib.import_module("orch.failpoints"))  # reads the environment when it is imported
-        status = importlib.import_module("orch.programs").main(list(arguments))
+        status = _run(argv)
     except SystemExit as end:
         status = _status(end)
     except BaseException:
@@ -148,6 +149,15 @@ def _become(parent: int, arguments: Sequence[str], env: Mapping[str, str], log: 
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _run(argv: Sequence[str]) -> int:
+    """The program; its exit status."""
+    if argv[1] != "-m":
+        return int(importlib.import_module("orch.programs").main(list(argv[1:])))
+    sys.argv = list(argv[2:])
+    runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
+    return 0
 
 
 def _status(end: SystemExit) -> int:

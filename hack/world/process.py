@@ -33,7 +33,7 @@ class Process:
         ready: Path | None = None,
         nursery: Nursery | None = None,
     ) -> None:
-        """`nursery`: starts it, as a program of orch whose name and arguments are all but the first of `argv`."""
+        """`nursery`: starts it."""
         self.name = name
         self._argv, self._log, self._env, self._ready = list(argv), log, dict(env), ready
         self._nursery = nursery
@@ -51,7 +51,7 @@ class Process:
         if self._ready is not None:
             self._ready.unlink(missing_ok=True)
         if self._nursery is not None:
-            self._child = self._nursery.spawn(self._argv[1:], env=self._env, log=self._log)
+            self._child = self._nursery.spawn(self._argv, env=self._env, log=self._log)
             return
         with self._log.open("ab") as output:
             self._child = subprocess.Popen(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -15,15 +16,20 @@ from hack.projects import Stress, stress
 from hack.world import World
 from tests.bench.burst import p95
 from tests.bench.figure import Figure
-from tests.bench.scene import NAMESPACE, scene, wait_for
+from tests.bench.scene import Scripts, Seed, scene, wait_for
 from tests.integration.admission.office import ALICE
 from tests.integration.admission.people import Person
 
 _PATIENCE = 900
 
 
-def measure(repositories: int = 5, issues: int = 10) -> Iterator[Figure]:
-    """Bring all of them to the gate Merge, then say yes to each and wait for its merge."""
+def measure(
+    repositories: int = 5,
+    issues: int = 10,
+    *,
+    scenes: Callable[[Seed, Scripts], AbstractContextManager[World]] = scene,
+) -> Iterator[Figure]:
+    """Bring all of them to the gate Merge, then say yes to each and wait for its merge. `scenes`: where the world is had from."""
     made: list[Stress] = []
 
     def seed(folder: Path) -> dict[str, Any]:
@@ -31,7 +37,7 @@ def measure(repositories: int = 5, issues: int = 10) -> Iterator[Figure]:
         made.append(load)
         return {**load.seed, "settings": {"limits": {"enabled": False}, "checks": {"workers": 2}}}
 
-    with scene(seed, lambda _: [made[0].script]) as world:
+    with scenes(seed, lambda _: [made[0].script]) as world:
         asked = _ask(world, made[0])
         alice = _alice(world)
         try:
@@ -47,7 +53,7 @@ def _ask(world: World, load: Stress) -> list[dict[str, Any]]:
     """Label every issue; the questions, once each run has asked its own."""
     spec = {**load.spec, "mode": "Supervised"}
     for number, repository in enumerate(load.repositories):
-        world.repository(NAMESPACE, f"r{number}", repository, token="ghp_orch", interval="10s", **spec)
+        world.repository(world.namespaces[0], f"r{number}", repository, token="ghp_orch", interval="10s", **spec)
     person = world.person("ghp_maintainer")
     for issue in load.issues:
         person.label(issue.repository, person.open_issue(issue.repository, issue.title, issue.body), "orch")
@@ -55,7 +61,9 @@ def _ask(world: World, load: Stress) -> list[dict[str, Any]]:
 
 
 def _questions(world: World, count: int) -> list[dict[str, Any]] | None:
-    found = json.loads(world.kubectl("get", "appr", "-n", NAMESPACE, "-o", "json", "-l", "orch.dev/gate=Merge"))
+    found = json.loads(
+        world.kubectl("get", "appr", "-n", world.namespaces[0], "-o", "json", "-l", "orch.dev/gate=Merge")
+    )
     open_ones = [it for it in found["items"] if it.get("status", {}).get("outcome") == "Pending"]
     return open_ones if len(open_ones) == count else None
 
@@ -65,7 +73,7 @@ def _alice(world: World) -> Person:
     world.bind(ALICE, "orch-approver")
     token = yaml.safe_load(world.kubeconfig.read_text())["users"][0]["user"]["token"]
     headers = [("Authorization", f"Bearer {token}"), ("Impersonate-User", ALICE)]
-    person = Person(world.kubeconfig, NAMESPACE, headers=headers)
+    person = Person(world.kubeconfig, world.namespaces[0], headers=headers)
     wait_for(lambda: person.ask("GET", person.path("approvals")).accepted, seconds=60)
     return person
 

@@ -12,14 +12,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from hack.binaries import ensure
 from hack.servers import ControlPlane
+from hack.world.nursery import Nursery
 from hack.world.process import Process
 from tests.bench.fleet import Document, Writer, writing
 
@@ -31,11 +32,14 @@ _COUNTED = ("orch.dev", "coordination.k8s.io", "events.k8s.io")
 
 @dataclass(frozen=True)
 class Bed:
-    """A running API server that only the bench talks to: no controllers, no other clients."""
+    """A namespace on a running API server that only benches talk to: no controllers, no other clients."""
 
     folder: Path
     kubeconfig: Path
     kubectl: Path
+    namespace: str = "bench"
+    nursery: Nursery | None = None
+    """Starts the programs, which otherwise start by themselves."""
 
     def create(self, documents: Sequence[Document]) -> dict[str, float]:
         """Put objects there, with their status. Name → the machine's monotonic time at which it was sent."""
@@ -51,12 +55,22 @@ class Bed:
         return asyncio.run(self._with(lambda writer: writer.versions(plural, labels)))
 
     def prepare(self) -> None:
-        """CRDs, namespaces and a credential."""
+        """CRDs, and the first namespace with its credential."""
         self.call("apply", "--server-side", "-f", str(ROOT / "crds"))
         self.call("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
-        asyncio.run(self._with(lambda writer: writer.prepare()))
         for crd in sorted((ROOT / "crds").glob("*.yaml")):
             self._await_storage(crd.stem)
+        self._furnish()
+
+    def beside(self, namespace: str) -> Bed:
+        """Another namespace on the same server, as fresh as the first."""
+        made = replace(self, folder=self.folder / namespace, namespace=namespace)
+        made.folder.mkdir()
+        made._furnish()
+        return made
+
+    def _furnish(self) -> None:
+        asyncio.run(self._with(lambda writer: writer.prepare()))
 
     def _await_storage(self, plural: str) -> None:
         """Established is not yet served: the first list of a new kind may be told to come back (429)."""
@@ -84,7 +98,7 @@ class Bed:
         return [str(self.kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
 
     async def _with(self, act: Callable[[Writer], Any]) -> Any:
-        async with writing(self.kubeconfig) as writer:
+        async with writing(self.kubeconfig, self.namespace) as writer:
             return await act(writer)
 
     @contextmanager
@@ -96,14 +110,31 @@ class Bed:
         finally:
             operator.process.stop()
 
+    def run(self, name: str, module: str, *arguments: str, ready: Path | None = None, **env: str) -> Process:
+        """`python -m MODULE ARGUMENTS`, started. `env`: more of its environment."""
+        process = Process(
+            name,
+            [sys.executable, "-m", module, *arguments],
+            log=self.folder / f"{name}.log",
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(ROOT), **env},
+            ready=ready,
+            nursery=self.nursery,
+        )
+        process.start()
+        return process
+
+
+Beds = Callable[[], AbstractContextManager[Bed]]
+"""Where a bench gets the bed that it measures in."""
+
 
 @contextmanager
-def bed() -> Iterator[Bed]:
-    """A fresh one, gone afterwards."""
+def bed(nursery: Nursery | None = None) -> Iterator[Bed]:
+    """A fresh one on a server of its own, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="orch-bench-") as name:
         folder, programs = Path(name), ensure(lambda _text: None)
         with ControlPlane(folder / "controlplane", programs, controllers=False) as plane:
-            made = Bed(folder, plane.kubeconfig, programs["kubectl"])
+            made = Bed(folder, plane.kubeconfig, programs["kubectl"], nursery=nursery)
             made.prepare()
             yield made
 
@@ -125,10 +156,9 @@ class Operator:
         trace, ready = bed.folder / f"{name}.trace", bed.folder / f"{name}.ready"
         trace.write_text("")
         env = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(bed.folder),
-            "PYTHONPATH": str(ROOT),
             "ORCH_KUBECONFIG": str(bed.kubeconfig),
+            "ORCH_NAMESPACES": json.dumps([bed.namespace]),
+            "ORCH_OPERATOR_NAMESPACE": bed.namespace,
             "ORCH_DATA_DIR": str(bed.folder / name),
             "ORCH_HEALTH_PORT": "0",
             "ORCH_MAX_ACTIVE_RUNS": "1000",  # what is measured is the loop, not this cap
@@ -136,11 +166,8 @@ class Operator:
             **options.pop("env", {}),
             "BENCH": json.dumps({"trace": str(trace), **options}),
         }
-        argv = [sys.executable, "-m", "tests.bench.program"]
-        process = Process(name, argv, log=bed.folder / f"{name}.log", env=env, ready=ready)
         began = time.monotonic()
-        process.start()
-        return cls(process, trace, ready, began)
+        return cls(bed.run(name, "tests.bench.program", ready=ready, **env), trace, ready, began)
 
     def until(self, fact: Callable[[Operator], Any], *, seconds: float = 180, what: str = "") -> Any:
         """Look at the trace until `fact` holds; its value. Raises TimeoutError with the end of the log."""

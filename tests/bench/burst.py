@@ -10,16 +10,16 @@ from datetime import datetime
 from statistics import quantiles
 from typing import Any
 
-from tests.bench.bed import Bed, Operator, bed
+from tests.bench.bed import Bed, Beds, Operator, bed
 from tests.bench.figure import Figure
 from tests.bench.fleet import a_repo, a_run
 
 _INTERVAL = 10.0
 
 
-def created(runs: int = 200, repos: int = 20) -> Iterator[Figure]:
+def created(runs: int = 200, repos: int = 20, *, beds: Beds = bed) -> Iterator[Figure]:
     """From the request that creates a run to the start of its first step, which does nothing."""
-    with bed() as place:
+    with beds() as place:
         place.create([a_repo(number, active=100) for number in range(repos)])
         with place.operator() as operator:
             operator.until(lambda it: it.is_ready(), what="a ready operator")
@@ -45,9 +45,9 @@ def _writes(operator: Operator, runs: int) -> Iterator[Figure]:
     yield Figure("burst-conflicts-per-run", round(operator.count("conflict") / runs, 3), "conflicts")
 
 
-def labelled(issues: int = 200, cap: int = 20, step_seconds: float = 2.0) -> Iterator[Figure]:
+def labelled(issues: int = 200, cap: int = 20, step_seconds: float = 2.0, *, beds: Beds = bed) -> Iterator[Figure]:
     """Steps end after `step_seconds` and say that there is nothing to do, so that the slots go round."""
-    with bed() as place:
+    with beds() as place:
         place.create([a_repo(number, active=cap, interval=f"{_INTERVAL:.0f}s") for number in range(2)])
         labels = {"acme/r0": issues, "acme/r1": 1}
         began = time.monotonic()

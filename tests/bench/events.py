@@ -2,25 +2,25 @@
 
 Live: both watch while objects are created as fast as the server takes them. Listed: the objects are there before either
 starts, in turns. The clock of each runs from the first object that its handler or reconciler sees to the last.
-`python -m tests.bench.events runtime|bare KUBECONFIG COUNT` is one watcher in a process of its own.
+`python -m tests.bench.events runtime|bare KUBECONFIG NAMESPACE COUNT SAID` is one watcher in a process of its own. It writes a
+line to SAID when it has seen its first object, and its seconds when it has seen the last.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import kopf
-from hack.tether import tethered
-from tests.bench.bed import ROOT, Bed, bed
+from tests.bench.bed import Bed, Beds, bed
 from tests.bench.figure import Figure
-from tests.bench.fleet import NAMESPACE, a_run
+from tests.bench.fleet import a_run
 
 from orch.api.v1alpha1 import IssueRun
 from orch.kube.client import connect
@@ -36,22 +36,20 @@ from orch.runtime.streams import open_session
 _KINDS = ("bare", "runtime")
 
 
-def measure(objects: int = 3_000, rounds: int = 3) -> Iterator[Figure]:
+def measure(objects: int = 3_000, rounds: int = 3, *, beds: Beds = bed) -> Iterator[Figure]:
     """First live, then with the same objects listed."""
-    with bed() as place:
+    with beds() as place:
         marker, *runs = [a_run(number, repos=50) for number in range(1, objects + 2)]
         place.create([marker])
-        both = {kind: _watch(place, kind, objects + 1) for kind in _KINDS}
+        both = {kind: _Watcher(place, kind, objects + 1) for kind in _KINDS}
         for watcher in both.values():
-            _line(watcher)  # it has seen the marker
+            watcher.until_marker()
         place.create(runs)
-        yield from _figures("live", {kind: [objects / float(_line(watcher))] for kind, watcher in both.items()})
+        yield from _figures("live", {kind: [objects / watcher.seconds()] for kind, watcher in both.items()})
         listed: dict[str, list[float]] = {kind: [] for kind in _KINDS}
         for _ in range(rounds):
             for kind in _KINDS:
-                watcher = _watch(place, kind, objects + 1)
-                _line(watcher)
-                listed[kind].append(objects / float(_line(watcher)))
+                listed[kind].append(objects / _Watcher(place, kind, objects + 1).seconds())
         yield from _figures("listed", listed)
 
 
@@ -61,38 +59,51 @@ def _figures(how: str, rates: dict[str, list[float]]) -> Iterator[Figure]:
     yield Figure(f"events-{how}-ratio", round(median(rates["runtime"]) / median(rates["bare"]), 2), "", ">= 0.8")
 
 
-def _watch(place: Bed, kind: str, objects: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.bench.events", kind, str(place.kubeconfig), str(objects)]
-    env = {"PATH": os.environ["PATH"], "HOME": str(place.folder), "PYTHONPATH": str(ROOT)}
-    with (place.folder / f"{kind}.log").open("a") as log:
-        return subprocess.Popen(tethered(command), env=env, stdout=subprocess.PIPE, stderr=log, text=True)
+class _Watcher:
+    """One of a kind, seen from outside."""
 
+    def __init__(self, place: Bed, kind: str, objects: int) -> None:
+        name = f"{kind}-{time.monotonic_ns()}"
+        self._said = place.folder / f"{name}.said"
+        arguments = (kind, str(place.kubeconfig), place.namespace, str(objects), str(self._said))
+        self._process = place.run(name, "tests.bench.events", *arguments)
 
-def _line(watcher: subprocess.Popen[str]) -> str:
-    """The next line that it says. Raises RuntimeError if it ends instead."""
-    assert watcher.stdout is not None
-    if not (line := watcher.stdout.readline()):
-        raise RuntimeError(f"a watcher ended with status {watcher.wait()}")
-    return line
+    def until_marker(self) -> None:
+        """It has seen its first object."""
+        self._until(1)
+
+    def seconds(self) -> float:
+        """From the first object that it sees to the last; then it is stopped."""
+        said = self._until(2)[1]
+        self._process.stop()
+        return float(said)
+
+    def _until(self, lines: int) -> list[str]:
+        deadline = time.monotonic() + 300
+        while (said := self._said.read_text() if self._said.exists() else "").count("\n") < lines:
+            self._process.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"a watcher has not seen everything:\n{self._process.tail()}")
+            time.sleep(0.02)
+        return said.splitlines()
 
 
 class Count:
     """Which objects were seen, and when the first and the last of them."""
 
-    def __init__(self, wanted: int, stop: asyncio.Event) -> None:
-        self._wanted, self._stop = wanted, stop
+    def __init__(self, wanted: int, said: Path) -> None:
+        self._wanted, self._said = wanted, said.open("w", buffering=1)
         self._seen: set[str] = set()
         self._began = 0.0
 
     def see(self, name: str) -> None:
         if not self._seen:
-            print("ready", flush=True)
+            self._said.write("ready\n")
         if len(self._seen) == 1:
             self._began = time.monotonic()
         self._seen.add(name)
         if len(self._seen) == self._wanted:
-            print(time.monotonic() - self._began, flush=True)
-            self._stop.set()
+            self._said.write(f"{time.monotonic() - self._began}\n")
 
 
 class Nothing:
@@ -108,14 +119,14 @@ class Nothing:
         return Result()
 
 
-async def through_runtime(kubeconfig: str, count: Count, stop: asyncio.Event) -> None:
+async def through_runtime(kubeconfig: str, namespace: str, count: Count, stop: asyncio.Event) -> None:
     """A manager with one controller, as main makes it."""
     async with await connect(kubeconfig) as kube:
         source = Source(Resource.of(IssueRun), project_run)
-        await Manager(kube, [Controller(Nothing(count), source, workers=16)], namespaces=[NAMESPACE]).run(stop)
+        await Manager(kube, [Controller(Nothing(count), source, workers=16)], namespaces=[namespace]).run(stop)
 
 
-async def bare(kubeconfig: str, count: Count, stop: asyncio.Event) -> None:
+async def bare(kubeconfig: str, namespace: str, count: Count, stop: asyncio.Event) -> None:
     """kopf with one handler, on the same HTTP client."""
     async with await connect(kubeconfig) as kube:
         settings = kopf.OperatorSettings()
@@ -134,15 +145,17 @@ async def bare(kubeconfig: str, count: Count, stop: asyncio.Event) -> None:
         kopf.on.login(registry=registry, id="login")(login)
         kopf.on.event(IssueRun.GROUP, IssueRun.VERSION, IssueRun.PLURAL, registry=registry, id="event")(event)
         await kopf.operator(
-            registry=registry, settings=settings, standalone=True, namespaces=[NAMESPACE], stop_flag=stop
+            registry=registry, settings=settings, standalone=True, namespaces=[namespace], stop_flag=stop
         )
 
 
-async def main(kind: str, kubeconfig: str, objects: str) -> None:
+async def main(kind: str, kubeconfig: str, namespace: str, objects: str, said: str) -> None:
     stop = asyncio.Event()
-    await {"runtime": through_runtime, "bare": bare}[kind](kubeconfig, Count(int(objects), stop), stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    watch = {"runtime": through_runtime, "bare": bare}[kind]
+    await watch(kubeconfig, namespace, Count(int(objects), Path(said)), stop)
 
 
 if __name__ == "__main__":
-    setup_logging("warning")  # what is on the standard output is for `_line`
+    setup_logging("warning")
     asyncio.run(main(*sys.argv[1:]))

@@ -1,13 +1,12 @@
 """How long nobody works when the leader ends: from its last reconcile to the first one of its standby.
 
 Two operators of the true Lease with its true times, several pairs side by side, each pair with a namespace and Lease of its own. The
-reconciler does nothing but tell the time, ten times a second. `python -m tests.bench.failover KUBECONFIG NAMESPACE` is one operator.
+reconciler does nothing but tell the time, ten times a second. `python -m tests.bench.failover KUBECONFIG NAMESPACE TRACE` is one operator.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import time
@@ -16,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-from hack.world.process import Process
-from tests.bench.bed import ROOT, Bed, bed
+from tests.bench.bed import Bed, Beds, bed
 from tests.bench.burst import p95
 from tests.bench.figure import Figure
 from tests.bench.fleet import a_repo
@@ -36,34 +34,28 @@ from orch.runtime.source import Source
 _GOALS = {signal.SIGKILL: ("kill", "<= 20"), signal.SIGTERM: ("term", "<= 3")}
 
 
-def measure(kills: int = 30, pairs: int = 5) -> Iterator[Figure]:
+def measure(kills: int = 30, pairs: int = 5, *, beds: Beds = bed) -> Iterator[Figure]:
     """So many ends of either kind, shared out among the pairs."""
-    with bed() as place, ThreadPoolExecutor(pairs) as pool:
-        spaces = [f"pair-{number}" for number in range(pairs)]
+    with beds() as place, ThreadPoolExecutor(pairs) as pool:
+        spaces = [place.beside(f"{place.namespace}-pair-{number}") for number in range(pairs)]
         for space in spaces:
-            place.call("create", "namespace", space)
-            place.create([_in(space)])
+            space.create([a_repo(0)])
         for number, (name, goal) in _GOALS.items():
             each = -(-kills // pairs)
-            found = pool.map(_pair, *zip(*[(place, space, number, each) for space in spaces], strict=True))
+            found = pool.map(_pair, *zip(*[(space, number, each) for space in spaces], strict=True))
             gaps = [gap for of_pair in found for gap in of_pair]
             yield Figure(f"failover-{name}-p95", round(p95(gaps), 2), "s", goal)
             yield Figure(f"failover-{name}-most", round(max(gaps), 2), "s")
             yield Figure(f"failover-{name}-count", len(gaps), "kills", f">= {kills}")
 
 
-def _in(namespace: str) -> dict[str, object]:
-    document = a_repo(0)
-    return document | {"metadata": document["metadata"] | {"namespace": namespace}}
-
-
-def _pair(place: Bed, namespace: str, number: signal.Signals, times: int) -> list[float]:
+def _pair(place: Bed, number: signal.Signals, times: int) -> list[float]:
     """End the leader again and again; each time the standby becomes the leader and gets a new standby."""
-    leader, gaps = _Operator(place, namespace), []
+    leader, gaps = _Operator(place), []
     try:
         leader.until_working()
         for _ in range(times):
-            standby = _Operator(place, namespace)
+            standby = _Operator(place)
             try:
                 standby.until_warm()
                 leader.process.kill(number)
@@ -81,14 +73,12 @@ def _pair(place: Bed, namespace: str, number: signal.Signals, times: int) -> lis
 class _Operator:
     """One of a pair, seen from outside."""
 
-    def __init__(self, place: Bed, namespace: str) -> None:
-        name = f"{namespace}-{time.monotonic_ns()}"
+    def __init__(self, place: Bed) -> None:
+        name = f"operator-{time.monotonic_ns()}"
         self._trace = place.folder / f"{name}.trace"
         self._warm = self._trace.with_suffix(".warm")
-        argv = [sys.executable, "-m", "tests.bench.failover", str(place.kubeconfig), namespace, str(self._trace)]
-        env = {"PATH": os.environ["PATH"], "HOME": str(place.folder), "PYTHONPATH": str(ROOT)}
-        self.process = Process(name, argv, log=place.folder / f"{name}.log", env=env)
-        self.process.start()
+        arguments = (str(place.kubeconfig), place.namespace, str(self._trace))
+        self.process = place.run(name, "tests.bench.failover", *arguments)
 
     def until_working(self) -> float:
         """The time of its first reconcile."""

@@ -25,7 +25,6 @@ from orch.api.work import IssueText
 from orch.kube.client import connect
 from orch.policy.identity import run_identity
 
-NAMESPACE: Final = "bench"
 HEAD: Final = sha("head")
 ISSUE_BODY: Final = "Say how many there are, and why. " * 40
 _AT_ONCE: Final = 24
@@ -50,7 +49,7 @@ def a_repo(number: int, *, gates: str = "Never", active: int = 20, interval: str
     document = {
         "apiVersion": _API,
         "kind": "OrchestratedRepo",
-        "metadata": {"name": name, "namespace": NAMESPACE},
+        "metadata": {"name": name},
         "spec": {
             "repository": f"acme/{name}",
             "credentialsRef": {"name": "acme"},
@@ -79,7 +78,6 @@ def a_run(number: int, *, repos: int, created_now: bool = False) -> Document:
         "kind": "IssueRun",
         "metadata": {
             "name": f"{repo}-{number}-1",
-            "namespace": NAMESPACE,
             "labels": {"orch.dev/repo": repo, "orch.dev/issue": str(number)},
             "finalizers": ["orch.dev/cleanup"],
         },
@@ -237,18 +235,17 @@ def _time(hours_ago: float) -> str:
 
 
 class Writer:
-    """Creates objects, many at once."""
+    """Creates objects in one namespace, many at once."""
 
-    def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
-        self._session, self._server = session, server
+    def __init__(self, session: aiohttp.ClientSession, server: str, namespace: str) -> None:
+        self._session, self._server, self._namespace = session, server, namespace
 
     async def prepare(self) -> None:
-        """The namespaces, and the Secret that every repository of the fleet names."""
-        for name in (NAMESPACE, "orch-system"):
-            await self._post("/api/v1/namespaces", {"metadata": {"name": name}})
+        """The namespace, and the Secret that every repository of the fleet names."""
+        await self._post("/api/v1/namespaces", {"metadata": {"name": self._namespace}})
         token = base64.b64encode(secrets.token_bytes(8)).decode()
         await self._post(
-            f"/api/v1/namespaces/{NAMESPACE}/secrets", {"metadata": {"name": "acme"}, "data": {"token": token}}
+            f"/api/v1/namespaces/{self._namespace}/secrets", {"metadata": {"name": "acme"}, "data": {"token": token}}
         )
 
     async def create(self, documents: Iterable[Document]) -> dict[str, float]:
@@ -267,25 +264,27 @@ class Writer:
         """Name → resourceVersion of what carries the labels."""
         query = {"labelSelector": labels}
         headers = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
-        url = f"{self._server}/apis/{_API}/namespaces/{NAMESPACE}/{plural}"
+        url = self._server + self._path(plural)
         async with self._session.get(url, params=query, headers=headers) as answer:
             items = (await answer.json(content_type=None))["items"]
         return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in items}
 
     async def documents(self, plural: str, labels: str = "") -> list[Document]:
         """The objects as they are."""
-        url = f"{self._server}/apis/{_API}/namespaces/{NAMESPACE}/{plural}"
+        url = self._server + self._path(plural)
         async with self._session.get(url, params={"labelSelector": labels}) as answer:
             return list((await answer.json())["items"])
 
     async def _create(self, document: Document) -> None:
-        plural = f"{document['kind'].lower()}s"
-        base = f"/apis/{_API}/namespaces/{document['metadata']['namespace']}/{plural}"
+        base = self._path(f"{document['kind'].lower()}s")
         made = await self._post(base, document)
         if "status" in document:
             url = f"{self._server}{base}/{document['metadata']['name']}/status?fieldValidation=Strict"
             async with self._session.put(url, data=json.dumps(made | {"status": document["status"]})) as answer:
                 await _check(answer)
+
+    def _path(self, plural: str) -> str:
+        return f"/apis/{_API}/namespaces/{self._namespace}/{plural}"
 
     async def _post(self, path: str, document: Document) -> Document:
         async with self._session.post(self._server + path, data=json.dumps(document)) as answer:
@@ -299,10 +298,10 @@ async def _check(answer: aiohttp.ClientResponse) -> None:
 
 
 @asynccontextmanager
-async def writing(kubeconfig: Path) -> AsyncIterator[Writer]:
+async def writing(kubeconfig: Path, namespace: str) -> AsyncIterator[Writer]:
     """A Writer as the administrator."""
     async with await connect(kubeconfig) as kube:
         headers = {**await kube.authorization(), "Content-Type": "application/json"}
         connector = aiohttp.TCPConnector(ssl=kube.ssl_context, limit=_AT_ONCE)
         async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-            yield Writer(session, kube.server)
+            yield Writer(session, kube.server, namespace)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.bench.bed import Bed, Operator, bed
+from tests.bench.bed import Bed, Beds, Operator, bed
 from tests.bench.figure import Figure
 from tests.bench.fleet import Document, a_repo, a_run, finished, waits_for_checks
 
@@ -36,9 +36,9 @@ class Start:
     requests: int
 
 
-def measure(sizes: Sequence[int] = SIZES, active: int = 200, repos: int = 100) -> Iterator[Figure]:
+def measure(sizes: Sequence[int] = SIZES, active: int = 200, repos: int = 100, *, beds: Beds = bed) -> Iterator[Figure]:
     """Fill and measure, size by size."""
-    with bed() as place:
+    with beds() as place:
         place.create([a_repo(number, active=100) for number in range(repos)])
         issues = range(1, active + 1)
         place.create([waits_for_checks(number, repos=repos) for number in issues])

@@ -17,14 +17,16 @@ from hack.servers import ControlPlane
 from hack.world import World
 
 NAMESPACE = "bench"
+Seed = Callable[[Path], Mapping[str, Any]]
+Scripts = Callable[[Path], list[Path]]
 _WRITES = re.compile(r"apiserver_request_total\{(?P<labels>[^}]*)\} (?P<count>[0-9.e+]+)")
 _COUNTED = {"issueruns", "approvals", "rollbackpoints", "configmaps", "events"}
 
 
 @contextmanager
 def scene(
-    seed: Callable[[Path], Mapping[str, Any]],
-    scripts: Callable[[Path], list[Path]],
+    seed: Seed,
+    scripts: Scripts,
     *,
     pace: Mapping[str, float] | None = None,
 ) -> Iterator[World]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from tests.bench.bed import Bed, Operator, bed
+from tests.bench.bed import Bed, Beds, Operator, bed
 from tests.bench.figure import Figure
 from tests.bench.fleet import a_repo, waits_for_checks, waits_for_people
 
@@ -20,10 +20,10 @@ _PEOPLE: Final = 500_000
 """Issues from here on belong to runs that wait for people."""
 
 
-def measure(runs: int = 1_000, repos: int = 50, seconds: float = 300) -> Iterator[Figure]:
+def measure(runs: int = 1_000, repos: int = 50, seconds: float = 300, *, beds: Beds = bed) -> Iterator[Figure]:
     """Let all of them settle, then look on for `seconds`: in five minutes each is looked at once, so a shorter time may hold all of
     the looks or none. `repos`: ask about plans, as many again do not."""
-    with bed() as place:
+    with beds() as place:
         checks = range(0, runs // 2 * 2, 2)
         people = range(_PEOPLE + 1, _PEOPLE + 1 + runs // 2 * 2, 2)
         place.create([a_repo(number, gates="Never" if number % 2 == 0 else "Always") for number in range(2 * repos)])
