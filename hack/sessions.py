@@ -66,7 +66,7 @@ def _until(world: World, run: str, look: Callable[[dict[str, Any]], Any]) -> Any
     while time.monotonic() < deadline:
         for process in world.processes.values():
             process.check()
-        status = world.get("issuerun", run, NAMESPACE).get("status") or {}
+        status = world.server.get("issueruns", run, NAMESPACE).get("status") or {}
         if found := look(status):
             return found
         time.sleep(0.3)

@@ -12,16 +12,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hack import binaries, keeper
 from hack.locks import exclusive
-from kubernetes import client
-from kubernetes import config as sync_config
+from hack.world.server import Server
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient
 
 CRDS = Path(__file__).resolve().parents[1] / "crds"
+RBAC = "rbac.authorization.k8s.io"
 _KUBECTL_TIMEOUT = 120.0
 """Seconds; long, since nothing but a hang may hit it."""
 
@@ -71,13 +72,14 @@ class Cluster:
     programs: binaries.Programs
 
     @cached_property
-    def _administrator(self) -> client.CoreV1Api:
-        return client.CoreV1Api(sync_config.new_client_from_config(config_file=str(self.kubeconfig)))
+    def server(self) -> Server:
+        """For what kubectl is not the point of."""
+        return Server(self.kubeconfig)
 
     def make_namespace(self, prefix: str) -> str:
         """A fresh one. It goes with the server: to delete one costs the server more than most tests."""
         name = f"{prefix}-{secrets.token_hex(5)}"
-        self._administrator.create_namespace({"metadata": {"name": name}})
+        self.server.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         return name
 
     async def connect(self, *, as_user: str | None = None, as_group: str | None = None) -> ApiClient:
@@ -88,6 +90,22 @@ class Cluster:
         if as_group:
             made.set_default_header("Impersonate-Group", as_group)
         return made
+
+
+def rights(name: str, namespace: str, subject: dict[str, str], *rules: str, only: str = "") -> list[dict[str, Any]]:
+    """A Role and its RoleBinding. A rule is `verb,verb:resource,resource` of the group `orch.dev`; `only`: on one object alone."""
+    head = {"apiVersion": f"{RBAC}/v1", "metadata": {"name": name, "namespace": namespace}}
+    named = {"resourceNames": [only]} if only else {}
+    parts = [rule.split(":") for rule in rules]
+    given = [
+        {"apiGroups": ["orch.dev"], "verbs": verbs.split(","), "resources": resources.split(","), **named}
+        for verbs, resources in parts
+    ]
+    role = {"apiGroup": RBAC, "kind": "Role", "name": name}
+    return [
+        {**head, "kind": "Role", "rules": given},
+        {**head, "kind": "RoleBinding", "roleRef": role, "subjects": [subject]},
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +120,9 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> I
         kubectl = Kubectl(programs["kubectl"], place.kubeconfig)
         with exclusive(shared / "crds.lock"):
             _apply_crds(kubectl, done=place.servers / "crds-applied")
-        yield Cluster(place.kubeconfig, kubectl, programs)
+        cluster = Cluster(place.kubeconfig, kubectl, programs)
+        yield cluster
+        cluster.server.close()
 
 
 def _apply_crds(kubectl: Kubectl, *, done: Path) -> None:

@@ -23,7 +23,7 @@ from hack.demo import local, real  # noqa: E402
 from hack.demo.story import follow, tell  # noqa: E402
 from hack.servers import ControlPlane  # noqa: E402
 from hack.versions import SetupError  # noqa: E402
-from hack.world import ProcessError  # noqa: E402
+from hack.world import ProcessError, ServerError  # noqa: E402
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("\nstopped; nothing runs any more")
         return 130
-    except (SetupError, ProcessError) as error:
+    except (SetupError, ProcessError, ServerError) as error:
         sys.stderr.write(f"demo: {error}\n")
         return 2
     finally:

@@ -37,7 +37,7 @@ def follow(console: Console, world: World, run: str, *, people: Answers) -> dict
     while True:
         for process in world.processes.values():
             process.check()
-        document = world.get("issuerun", run, NAMESPACE)
+        document = world.server.get("issueruns", run, NAMESPACE)
         if (waits := _waits(world, document)) != waited:
             waited = waits
             if waits:
@@ -77,7 +77,7 @@ def tell(console: Console, world: World, document: dict[str, Any], *, seconds: f
 
 def _waits(world: World, run: dict[str, Any]) -> str:
     """What stands in the way, in the words of a condition: the repository's first, for nothing goes on without it."""
-    repo = world.get("orchestratedrepo", run["spec"]["repositoryRef"]["name"], NAMESPACE)
+    repo = world.server.get("orchestratedrepos", run["spec"]["repositoryRef"]["name"], NAMESPACE)
     for document, kind, status in ((repo, "Ready", "False"), (run, "Waiting", "True")):
         for condition in (document.get("status") or {}).get("conditions") or []:
             if (condition["type"], condition["status"]) == (kind, status):

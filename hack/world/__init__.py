@@ -5,6 +5,7 @@ For the demo, the end-to-end tests and the benchmarks. Nothing here is part of t
 
 from hack.world.people import People
 from hack.world.process import Process, ProcessError
+from hack.world.server import ServerError
 from hack.world.world import HOST, World
 
-__all__ = ["HOST", "People", "Process", "ProcessError", "World"]
+__all__ = ["HOST", "People", "Process", "ProcessError", "ServerError", "World"]

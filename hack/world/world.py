@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from hack.world.leftovers import outside_namespaces
 from hack.world.nursery import Nursery
 from hack.world.people import People
 from hack.world.process import PATIENCE, Process, ProcessError
+from hack.world.server import Server
 from orch.adapters.runners.steps import StepFolder
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
 from orch.api.manifests import Installation, manifests
@@ -34,6 +36,7 @@ HOST = "github.localhost"
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "orch-system"
 MODEL_KEY = "sk-ant-stand-in"
+_RBAC = "rbac.authorization.k8s.io"
 HEADLONG = {
     "write_interval": 0.02,
     "points_per_minute": 100_000,
@@ -101,6 +104,7 @@ class World:
         for process in reversed(self.processes.values()):
             process.stop()
         asyncio.run(self._end_steps())
+        self.server.close()
         shutil.rmtree(self._socket().parent, ignore_errors=True)
         (self.folder / "run").unlink(missing_ok=True)
 
@@ -184,40 +188,35 @@ class World:
         if not self.installation.suffix:
             self.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
             self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
-        self.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in self.namespaces))
-        self.apply(*self._manifests())
+        spaces = ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in self.namespaces)
+        self.server.apply(*spaces, *self._manifests())
 
     def forget_cluster(self) -> None:
         """Take back what `prepare_cluster` left outside of namespaces, but for what every world shares."""
-        own = yaml.safe_dump_all(outside_namespaces(self._manifests(), self.installation.suffix))
         if self.installation.suffix:
-            self.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=own, check=False)
+            with Server(self.kubeconfig) as server:  # the world's own is closed
+                server.take_back(*outside_namespaces(self._manifests(), self.installation.suffix))
 
     def bind(self, user: str, role: str) -> None:
         """Give a person one of the roles of manifests/people.yaml in the world's namespaces."""
-        group = "rbac.authorization.k8s.io"
         for namespace in self.namespaces:
-            self.apply(
-                {
-                    "apiVersion": f"{group}/v1",
-                    "kind": "RoleBinding",
-                    "metadata": {"name": _binding(user, role), "namespace": namespace},
-                    "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
-                    "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
-                }
-            )
+            given = {
+                "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
+                "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user}],
+            }
+            self.server.apply({**_binding(user, role, namespace), **given})
 
     def unbind(self, user: str, role: str) -> None:
         """Take back what `bind` gave."""
-        for namespace in self.namespaces:
-            self.kubectl("delete", "rolebinding", _binding(user, role), "-n", namespace)
+        self.server.take_back(*(_binding(user, role, namespace) for namespace in self.namespaces))
 
     def _manifests(self) -> list[dict[str, Any]]:
         return [document for documents in manifests(self.installation).values() for document in documents]
 
-    def apply(self, *documents: Mapping[str, Any]) -> None:
-        """`kubectl apply` of plain documents. Raises CalledProcessError with what the server said on stderr."""
-        self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
+    @cached_property
+    def server(self) -> Server:
+        """The API server, as its administrator."""
+        return Server(self.kubeconfig)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True, as_user: str | None = None) -> str:
         """Run kubectl as the administrator or as a person; its output. Raises ProcessError with its complaint."""
@@ -233,11 +232,6 @@ class World:
             raise ProcessError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
-    def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
-        """An object as the API server has it; empty when there is none."""
-        text = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
-        return json.loads(text) if text else {}
-
     def person(self, token: str) -> People:
         """Somebody on GitHub."""
         return People(self.github_url, token)
@@ -246,7 +240,7 @@ class World:
         """A Secret and an OrchestratedRepo, as a team would apply them."""
         meta = {"name": name, "namespace": namespace}
         data = {"token": base64.b64encode(token.encode()).decode()}
-        self.apply(
+        self.server.apply(
             {"apiVersion": "v1", "kind": "Secret", "metadata": {**meta, "name": f"{name}-github"}, "data": data},
             {
                 "apiVersion": "orch.dev/v1alpha1",
@@ -311,7 +305,7 @@ class World:
         path = self.folder / "operator.kubeconfig"
         if path.exists():
             return path
-        token = self.kubectl("create", "token", "orch", "-n", self.system, "--duration=24h").strip()
+        token = self.server.make_token("orch", self.system)
         config = yaml.safe_load(self.kubeconfig.read_text())
         config["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in config["users"]]
         self._secret(path.name, yaml.safe_dump(config))
@@ -328,9 +322,6 @@ def _port(url: str) -> str:
     return str(urlsplit(url).port) if url else "0"
 
 
-def _binding(user: str, role: str) -> str:
-    return hashlib.sha256(f"{role} {user}".encode()).hexdigest()[:16]
-
-
-def _name(document: Mapping[str, Any]) -> str:
-    return str(document["metadata"]["name"])
+def _binding(user: str, role: str, namespace: str) -> dict[str, Any]:
+    name = hashlib.sha256(f"{role} {user}".encode()).hexdigest()[:16]
+    return {"apiVersion": f"{_RBAC}/v1", "kind": "RoleBinding", "metadata": {"name": name, "namespace": namespace}}

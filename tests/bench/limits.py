@@ -91,9 +91,9 @@ def play(world: World, namespace: str, load: Stress, plan: Scene) -> Iterator[Fi
 def watch(world: World, namespace: str, load: Stress, plan: Scene) -> None:
     """All with one Secret: two objects with one token are one credential to GitHub."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "github", "namespace": namespace}}
-    world.apply({**secret, "stringData": {"token": TOKENS[BOT]}})
+    world.server.apply({**secret, "stringData": {"token": TOKENS[BOT]}})
     spec = {**load.spec, "host": HOST, "credentialsRef": {"name": "github"}, "interval": f"{plan.interval}s"}
-    world.apply(
+    world.server.apply(
         *(
             {
                 "apiVersion": "orch.dev/v1alpha1",

@@ -82,12 +82,12 @@ def _play(world: World) -> Spent:
 
 
 def _is_ready(world: World) -> bool:
-    conditions = world.get("orepo", "demo", NAMESPACE).get("status", {}).get("conditions", [])
+    conditions = world.server.get("orchestratedrepos", "demo", NAMESPACE).get("status", {}).get("conditions", [])
     return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
 
 def _ended(world: World, name: str) -> dict[str, Any] | None:
-    run = world.get("irun", name, NAMESPACE)
+    run = world.server.get("issueruns", name, NAMESPACE)
     return run if "completionTime" in run.get("status", {}) else None
 
 

@@ -32,7 +32,7 @@ def test_what_was_begun_goes_on_after_a_restore(open_desk: Callable[..., Desk], 
     desk.world.processes["operator"].kill()
     repo = desk.get("orchestratedrepos", "lost")
     _lose_everything(desk)
-    desk.world.apply(_as_restored(repo))
+    desk.world.server.apply(_as_restored(repo))
     start(desk, "operator")
     desk.decide(begun.approval("Merge"), "Approve")
     begun.ends()

@@ -18,12 +18,12 @@ from hack.projects import TOKENS, stress
 from hack.servers import ControlPlane
 from hack.world import World
 from hack.world.nursery import Nursery
-from kubernetes.client import ApiException
+from hack.world.server import ServerError
+from httpx2 import TransportError
 from tests.chaos import proof
 from tests.chaos.blows import WORLD, schedule
 from tests.chaos.storm import Storm
 from tests.e2e.desk import BOT, Desk, Run
-from urllib3.exceptions import HTTPError
 
 SECONDS = float(os.environ.get("SECONDS") or 60)
 SEED = int(os.environ.get("SEED") or random.randrange(1_000_000))
@@ -106,5 +106,5 @@ def _wait_for_all(storm: Storm, runs: list[Run]) -> None:
 def _is_over(run: Run) -> bool:
     try:
         return bool(run.status.get("completionTime"))
-    except (ApiException, HTTPError):  # the API server is on its way back
+    except (ServerError, TransportError):  # the API server is on its way back
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,19 +11,16 @@ from typing import Any, TypeVar
 import httpx2
 from hack.projects import TOKENS
 from hack.world import People, World
-from kubernetes import config
-from kubernetes.client import ApiClient, ApiException, CustomObjectsApi
+from hack.world.server import Server
 
 T = TypeVar("T")
 
-GROUP, VERSION = "orch.dev", "v1alpha1"
 BOT = "orch-bot"
 ALICE = "alice@example.com"
 PATIENCE = 240.0
 """Seconds until a wait is given up. Nothing but a fault comes near it, on a busy machine too."""
 _LOOK = 0.25
 _POKE = 3.0
-_MERGE_PATCH = "application/merge-patch+json"
 
 
 class Desk:
@@ -33,15 +29,14 @@ class Desk:
     def __init__(self, world: World) -> None:
         self.world = world
         self.namespace = world.namespaces[0]
-        self._local = threading.local()
         self._github = httpx2.Client(timeout=30)
-        self._clients: list[ApiClient] = []
+        self._people: dict[tuple[str, str], Server] = {}
 
     def close(self) -> None:
         """Close the connections. The namespaces go with the server: to delete one costs it more than most tests."""
         self._github.close()
-        for client in self._clients:
-            client.close()
+        for person in self._people.values():
+            person.close()
         self.world.forget_cluster()
 
     @property
@@ -66,33 +61,20 @@ class Desk:
 
     def get(self, plural: str, name: str) -> dict[str, Any]:
         """An object; empty when there is none."""
-        try:
-            found = self._objects.get_namespaced_custom_object(GROUP, VERSION, self.namespace, plural, name)
-        except ApiException as error:
-            if error.status == 404:
-                return {}
-            raise
-        return dict(found)
+        return self.world.server.get(plural, name, self.namespace)
 
     def list(self, plural: str, **labels: str) -> list[dict[str, Any]]:
         """The objects with these labels of the group `orch.dev`."""
         selector = ",".join(f"orch.dev/{key}={value}" for key, value in labels.items())
-        found = self._objects.list_namespaced_custom_object(
-            GROUP, VERSION, self.namespace, plural, label_selector=selector
-        )
-        return list(found["items"])
+        return self.world.server.list(plural, self.namespace, labels=selector)
 
-    def patch(
-        self, plural: str, name: str, body: Mapping[str, Any], *, user: str | None = None, group: str | None = None
-    ) -> None:
-        """A merge patch, as `kubectl patch --type=merge` sends it; as the administrator, or as another person."""
-        self._objects_of(user, group).patch_namespaced_custom_object(
-            GROUP, VERSION, self.namespace, plural, name, body, _content_type=_MERGE_PATCH
-        )
+    def patch(self, plural: str, name: str, body: Mapping[str, Any], *, user: str = "", group: str = "") -> None:
+        """A merge patch, as the administrator or as another person."""
+        self._server_of(user, group).patch(plural, name, self.namespace, body)
 
     def delete(self, plural: str, name: str) -> None:
         """Delete an object, without waiting until it is gone."""
-        self._objects.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, plural, name)
+        self.world.server.delete(plural, name, self.namespace)
 
     def poke(self, plural: str, name: str) -> None:
         """Ask for a reconcile now, by the annotation that is for it."""
@@ -112,7 +94,7 @@ class Desk:
         conditions = (self.get(plural, name).get("status") or {}).get("conditions") or []
         return next((entry for entry in conditions if entry["type"] == kind), {})
 
-    def decide(self, approval: str, verdict: str, user: str = ALICE, *, group: str | None = None) -> None:
+    def decide(self, approval: str, verdict: str, user: str = ALICE, *, group: str = "") -> None:
         """Answer an Approval under one's own name, as somebody who may; with a group, as a member who claims it."""
         if not self.may_approve(user):
             self.world.bind(user, "orch-approver")
@@ -122,8 +104,7 @@ class Desk:
 
     def may_approve(self, user: str) -> bool:
         """What the server says of a person, now."""
-        question = ["auth", "can-i", "approve", "approvals.orch.dev", "-n", self.namespace]
-        return self.world.kubectl(*question, as_user=user, check=False).strip() == "yes"
+        return self._server_of(user).may("approve", "approvals", self.namespace)
 
     def restart(self, meanwhile: Callable[[], None]) -> None:
         """Stop the operator, have something happen, and start it again."""
@@ -178,21 +159,13 @@ class Desk:
                 poked = time.monotonic()
             time.sleep(_LOOK)
 
-    @property
-    def _objects(self) -> CustomObjectsApi:
-        return self._objects_of(None)
-
-    def _objects_of(self, user: str | None, group: str | None = None) -> CustomObjectsApi:
-        """A client of this thread and person."""
-        known: dict[tuple[str | None, str | None], CustomObjectsApi] = self._local.__dict__.setdefault("apis", {})
-        if (user, group) not in known:
-            client = config.new_client_from_config(config_file=str(self.world.kubeconfig))
-            for kind, name in (("User", user), ("Group", group)):
-                if name is not None:
-                    client.set_default_header(f"Impersonate-{kind}", name)
-            self._clients.append(client)
-            known[user, group] = CustomObjectsApi(client)
-        return known[user, group]
+    def _server_of(self, user: str, group: str = "") -> Server:
+        """The API server, as this person."""
+        if not user:
+            return self.world.server
+        if (user, group) not in self._people:
+            self._people[user, group] = Server(self.world.kubeconfig, user=user, group=group)
+        return self._people[user, group]
 
 
 class Run:

@@ -31,9 +31,9 @@ def test_a_binding_is_deleted_and_comes_back_while_the_operator_runs(
     assert desk.condition("orchestratedrepos", "demo", "Ready")["status"] == "True"
     warns = {**binding["spec"], "validationActions": ["Warn"]}
     head = {"apiVersion": binding["apiVersion"], "kind": binding["kind"], "metadata": {"name": name}}
-    desk.world.apply({**head, "spec": warns})
+    desk.world.server.apply({**head, "spec": warns})
     shows("False", "PolicyChanged")
-    desk.world.apply({**head, "spec": binding["spec"]})
+    desk.world.server.apply({**head, "spec": binding["spec"]})
     shows("True", "Enforced")
 
 

@@ -65,4 +65,6 @@ def _refused(desk: Desk, name: str) -> dict[str, Any] | None:
 def _apply(desk: Desk, name: str, repository: str, **spec: Any) -> None:
     meta = {"name": name, "namespace": desk.namespace}
     body = {"repository": repository, "host": HOST, **spec}
-    desk.world.apply({"apiVersion": "orch.dev/v1alpha1", "kind": "OrchestratedRepo", "metadata": meta, "spec": body})
+    desk.world.server.apply(
+        {"apiVersion": "orch.dev/v1alpha1", "kind": "OrchestratedRepo", "metadata": meta, "spec": body}
+    )

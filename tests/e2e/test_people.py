@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hack.projects import StressIssue
-from kubernetes.client import ApiException
+from hack.world.server import ServerError
 from tests.e2e.checkout import Checkout
 from tests.e2e.desk import Desk, Run, together
 from tests.e2e.lots import Lot, answer_review, make, module_path, solve_conflict
@@ -107,7 +107,7 @@ def test_after_there_is_a_pull_request(lot: Lot, tmp_path: Path) -> None:
         status = run.waits_for("TakenOver")
         asked = [entry["name"] for entry in status["approvals"] if entry["gate"] == "Merge"]
         desk.until(lambda: desk.get("approvals", asked[0])["status"].get("outcome") == "Superseded")
-        with pytest.raises(ApiException, match="is settled"):
+        with pytest.raises(ServerError, match="is settled"):
             desk.decide(asked[0], "Approve")
         desk.looked("issueruns", run.name)
         assert desk.refs(run.repository)[branch] == theirs

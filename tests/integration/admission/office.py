@@ -16,14 +16,13 @@ from typing import Any, Final
 
 import yaml
 from hack.world.leftovers import outside_namespaces
-from tests.cluster import Cluster
+from tests.cluster import RBAC, Cluster, rights
 from tests.integration.admission.people import Answer, Person
 from tests.integration.api.documents import changed, sample
 
 from orch.api.manifests import Installation, admission_policies, manifests
 from orch.api.manifests.policies import APPROVALS
 
-RBAC: Final = "rbac.authorization.k8s.io"
 ALICE, BOB, CAROL = "alice", "bob", "carol"
 _PATIENCE: Final = 60.0
 
@@ -55,9 +54,9 @@ class Office:
 
     def open(self) -> None:
         """Apply everything and wait until the policies hold."""
-        for name in (self.team, self.neighbours):
-            self.cluster.kubectl("create", "namespace", name)
-        self.apply(*(document for documents in manifests(self.installation).values() for document in documents))
+        spaces = (self.team, self.neighbours)
+        self.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces))
+        self.apply(*self._everything())
         for name in (ALICE, BOB, CAROL):
             self.bind(name, "orch-approver")
         self.wait(enforced=True)
@@ -66,16 +65,13 @@ class Office:
     def close(self) -> None:
         for person in self._people:
             person.close()
-        own = yaml.safe_dump_all(outside_namespaces(self._everything(), self.mark))
-        self.cluster.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=own)
+        self.cluster.server.take_back(*outside_namespaces(self._everything(), self.mark))
 
     def _everything(self) -> list[dict[str, Any]]:
         return [document for documents in manifests(self.installation).values() for document in documents]
 
     def apply(self, *documents: dict[str, Any]) -> None:
-        self.cluster.kubectl(
-            "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(documents)
-        )
+        self.cluster.server.apply(*documents)
 
     def bind(self, user: str, role: str, *, kind: str = "User", namespace: str = "") -> None:
         """Give somebody a role in the team's namespace, or in another; a service account is `namespace/name`."""
@@ -95,13 +91,8 @@ class Office:
     def allow(self, user: str, resource: str, *verbs: str, namespace: str = "", only: str = "") -> None:
         """Give somebody single verbs, by a role that is nobody else's; on one object alone if it is named."""
         place, role = namespace or self.team, f"some-{secrets.token_hex(4)}"
-        rules: list[dict[str, Any]] = [{"apiGroups": ["orch.dev"], "resources": [resource], "verbs": list(verbs)}]
-        if only:
-            rules[0]["resourceNames"] = [only]
-        head = {"apiVersion": f"{RBAC}/v1", "metadata": {"name": role, "namespace": place}}
         subject = {"apiGroup": RBAC, "kind": "User", "name": user}
-        given = {"roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role}, "subjects": [subject]}
-        self.apply({**head, "kind": "Role", "rules": rules}, {**head, "kind": "RoleBinding", **given})
+        self.apply(*rights(role, place, subject, f"{','.join(verbs)}:{resource}", only=only))
 
     def person(self, user: str, *groups: str, namespace: str = "") -> Person:
         """A person, by impersonation: RBAC and admission see them as if they had logged in."""
@@ -116,19 +107,22 @@ class Office:
         return self._known(Person(self.cluster.kubeconfig, self.team, headers=headers))
 
     def machine(self, account: str, *, namespace: str = "") -> Person:
-        """A service account with a token of its own from the TokenRequest API; made if it is not there."""
+        """A service account with a token of its own from the TokenRequest API."""
         home = namespace or self.team
-        self.cluster.kubectl("create", "serviceaccount", account, "-n", home, check=False)
-        token = self.cluster.kubectl("create", "token", account, "-n", home).stdout.strip()
-        return self._known(Person(self.cluster.kubeconfig, self.team, headers=[("Authorization", f"Bearer {token}")]))
+        self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": home}})
+        return self._holder(account, home)
 
     def operator(self) -> Person:
         """The operator's own account, with its real token and no more than its role."""
-        return self.machine("orch", namespace=self.home)
+        return self._holder("orch", self.home)
 
     def administrator(self) -> Person:
         """Whoever set the cluster up: RBAC does not hold for them, admission does."""
         return self.person("root", "system:masters")
+
+    def _holder(self, account: str, namespace: str) -> Person:
+        token = self.cluster.server.make_token(account, namespace)
+        return self._known(Person(self.cluster.kubeconfig, self.team, headers=[("Authorization", f"Bearer {token}")]))
 
     def _known(self, person: Person) -> Person:
         self._people.append(person)

@@ -37,7 +37,7 @@ def office(control_plane: Cluster) -> Iterator[Office]:
 async def kube(office: Office, tmp_path: Path) -> AsyncIterator[Kube]:
     """The operator's connection: its own account and role."""
     config = yaml.safe_load(office.cluster.kubeconfig.read_text())
-    token = office.cluster.kubectl("create", "token", "orch", "-n", office.home).stdout.strip()
+    token = office.cluster.server.make_token("orch", office.home)
     config["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in config["users"]]
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from hack.world.server import Server
 from tests.builders import a_repo, a_run, an_approval, digest, sha
-from tests.cluster import Kubectl
 from tests.fakes.acts import Crash
 from tests.fakes.cluster import Enforced
 
@@ -41,8 +40,8 @@ RBAC = "rbac.authorization.k8s.io"
 class Court:
     """The objects on the real server, and the reconciler around them."""
 
-    def __init__(self, kube: Kube, kubectl: Kubectl, namespace: str, began: datetime) -> None:
-        self.kubectl, self.namespace, self.now = kubectl, namespace, began
+    def __init__(self, kube: Kube, server: Server, namespace: str, began: datetime) -> None:
+        self.server, self.namespace, self.now = server, namespace, began
         self.approvals, self.runs = Store(kube, Approval), Store(kube, IssueRun)
         self.repos, self.admission = Store(kube, OrchestratedRepo), Enforced()
         self.counting = Counting(
@@ -159,9 +158,7 @@ class Court:
         self.now += timedelta(**span)
 
     def _patch(self, plural: str, name: str, change: dict[str, Any]) -> None:
-        self.kubectl(
-            "patch", f"{plural}.orch.dev", name, "-n", self.namespace, "--type=merge", "-p", json.dumps(change)
-        )
+        self.server.patch(plural, name, self.namespace, change)
 
     def _apply(self, kind: str, name: str, body: dict[str, Any], *, version: str = f"{RBAC}/v1") -> None:
         document = {
@@ -170,4 +167,4 @@ class Court:
             "metadata": {"name": name, "namespace": self.namespace},
             **body,
         }
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(document))
+        self.server.apply(document)

@@ -163,7 +163,7 @@ def joined(office: Office, tmp_path: Path) -> Iterator[tuple[Joined, asyncio.Abs
     """Everybody's connections, and the loop that they live in."""
     loop = asyncio.new_event_loop()
     account = yaml.safe_load(office.cluster.kubeconfig.read_text())
-    token = office.cluster.kubectl("create", "token", "orch", "-n", office.home).stdout.strip()
+    token = office.cluster.server.make_token("orch", office.home)
     account["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in account["users"]]
     kubeconfig = tmp_path / "operator.kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(account))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster import Kubectl
+from hack.world.server import Server
+from tests.cluster import RBAC, Cluster, Kubectl, rights
 
 from orch.cli.app import run
 
@@ -34,8 +36,17 @@ class Terminal:
 
     kubeconfig: Path
     namespace: str
-    kubectl: Kubectl
+    cluster: Cluster
     capsys: pytest.CaptureFixture[str]
+
+    @property
+    def server(self) -> Server:
+        """For what kubectl is not the point of."""
+        return self.cluster.server
+
+    @property
+    def kubectl(self) -> Kubectl:
+        return self.cluster.kubectl
 
     def __call__(self, *words: str, as_user: str | None = None, as_groups: Sequence[str] = ()) -> Said:
         person = ["--as", as_user, *(f"--as-group={group}" for group in as_groups)] if as_user else []
@@ -47,28 +58,30 @@ class Terminal:
     def apply(self, *documents: dict[str, Any], status: bool = True) -> None:
         """Make objects, and write their status as the operator would."""
         for document in documents:
-            bare = {key: value for key, value in document.items() if key != "status"}
-            self.kubectl("apply", "-n", self.namespace, "-f", "-", stdin=json.dumps(bare))
+            self.server.apply(
+                {key: value for key, value in document.items() if key != "status"}, namespace=self.namespace
+            )
             if status and document.get("status"):
-                self.write_status(document["kind"], document["metadata"]["name"], document["status"])
+                plural = f"{document['kind'].lower()}s"
+                self.write_status(plural, document["metadata"]["name"], document["status"])
 
-    def write_status(self, kind: str, name: str, status: dict[str, Any]) -> None:
+    def write_status(self, plural: str, name: str, status: dict[str, Any]) -> None:
         """A merge patch on the status."""
-        patch = json.dumps({"status": status})
-        self.kubectl("patch", kind, name, "-n", self.namespace, "--subresource=status", "--type=merge", "-p", patch)
+        self.server.write_status(plural, name, self.namespace, status)
 
-    def get(self, kind: str, name: str) -> dict[str, Any]:
+    def get(self, plural: str, name: str) -> dict[str, Any]:
         """An object as the server has it."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-n", self.namespace, "-o", "json").stdout)
-        return found
+        return self.server.get(plural, name, self.namespace)
 
-    def grant(self, user: str, *rules: str) -> None:
-        """Give a person rights in the namespace: `verb,verb:resource,resource`."""
-        parts = [rule.split(":") for rule in rules]
-        for index, (verbs, resources) in enumerate(parts):
-            name = f"{user.partition('@')[0]}-{index}"
-            self.kubectl("create", "role", name, f"--verb={verbs}", f"--resource={resources}", "-n", self.namespace)
-            self.kubectl("create", "rolebinding", name, f"--role={name}", f"--user={user}", "-n", self.namespace)
+    def delete(self, plural: str, name: str) -> None:
+        """Delete an object."""
+        self.server.delete(plural, name, self.namespace)
+
+    def grant(self, user: str, *rules: str, kind: str = "User", only: str = "") -> None:
+        """Give a person or a group rights in the namespace: `verb,verb:resource,resource` of orch's; on one object, if it is named."""
+        subject = {"apiGroup": RBAC, "kind": kind, "name": user}
+        name = f"rights-{secrets.token_hex(4)}"
+        self.server.apply(*rights(name, self.namespace, subject, *rules, only=only))
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +91,9 @@ def _nobody_waits_for_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def terminal(kubeconfig: Path, namespace: str, kubectl: Kubectl, capsys: pytest.CaptureFixture[str]) -> Terminal:
+def terminal(control_plane: Cluster, namespace: str, capsys: pytest.CaptureFixture[str]) -> Terminal:
     """A terminal in a fresh namespace."""
-    return Terminal(kubeconfig, namespace, kubectl, capsys)
+    return Terminal(control_plane.kubeconfig, namespace, control_plane, capsys)
 
 
 def repo(name: str = "web", repository: str = "acme/web", **spec: Any) -> dict[str, Any]:

@@ -50,5 +50,5 @@ def test_namespaces_are_those_of_the_cluster(terminal: Terminal, where: list[str
 def test_the_cluster_is_asked_as_whom_the_line_names(terminal: Terminal, where: list[str]) -> None:
     terminal.apply(repo())
     assert complete(["status", *where, "--as", "zoe", ""]) == []
-    terminal.grant("zoe", "list:orchestratedrepos.orch.dev")
+    terminal.grant("zoe", "list:orchestratedrepos")
     assert complete(["status", *where, "--as", "zoe", ""]) == ["web"]

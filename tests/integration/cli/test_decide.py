@@ -8,20 +8,19 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.cluster import Kubectl
 from tests.integration.api.documents import changed, sample
 from tests.integration.cli.conftest import Terminal, issue_run, repo
 
 COMMAND = [sys.executable, "-c", "import sys; from orch.cli import main; sys.exit(main())"]
 ALICE, BOB = "alice", "bob"
 NOT_COUNTED = "{0}: the operator has not counted it yet: kubectl orch approvals view {0}\n"
-_RIGHTS = "get,list,patch,approve:approvals.orch.dev"
+_RIGHTS = "get,list,patch,approve:approvals"
 
 
 @dataclass
@@ -42,11 +41,11 @@ class Court:
 
     def settle(self, name: str, outcome: str) -> None:
         """The operator's verdict."""
-        self.terminal.write_status("appr", name, {"outcome": outcome})
+        self.terminal.write_status("approvals", name, {"outcome": outcome})
 
     def decisions(self, name: str) -> dict[str, Any]:
         """The answers that stand."""
-        return dict(self.terminal.get("appr", name)["spec"].get("decisions") or {})
+        return dict(self.terminal.get("approvals", name)["spec"].get("decisions") or {})
 
 
 @pytest.fixture
@@ -120,22 +119,22 @@ def test_what_is_closed_is_not_decided(outcome: str, said: str, terminal: Termin
 
 def test_rights_are_named(terminal: Terminal, court: Court) -> None:
     name = court.ask()
-    terminal.grant("dora", "get:approvals.orch.dev")
+    terminal.grant("dora", "get:approvals")
     found = terminal("approve", name, "-y", as_user="dora")
     assert found.code == 1
     assert f"{name}: your approval would not count: dora needs the verb approve on approvals.orch.dev" in found.err
     assert court.decisions(name) == {}
 
 
-def test_a_machine_does_not_decide(terminal: Terminal, court: Court, tmp_path: Path, kubectl: Kubectl) -> None:
+def test_a_machine_does_not_decide(terminal: Terminal, court: Court, tmp_path: Path) -> None:
     name = court.ask()
-    kubectl("create", "serviceaccount", "bot", "-n", terminal.namespace)
+    meta = {"name": "bot", "namespace": terminal.namespace}
+    terminal.server.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
     config = yaml.safe_load(terminal.kubeconfig.read_text())
-    token = kubectl("create", "token", "bot", "-n", terminal.namespace).stdout.strip()
-    config["users"][0]["user"] = {"token": token}
+    config["users"][0]["user"] = {"token": terminal.server.make_token("bot", terminal.namespace)}
     file = tmp_path / "bot"
     file.write_text(yaml.safe_dump(config))
-    said = Terminal(file, terminal.namespace, kubectl, terminal.capsys)("approve", name, "-y")
+    said = replace(terminal, kubeconfig=file)("approve", name, "-y")
     assert said.code == 1
     assert f"system:serviceaccount:{terminal.namespace}:bot is a machine's account" in said.err
 
@@ -196,7 +195,7 @@ def test_what_was_asked_anew_while_they_read_is_refused(
 ) -> None:
     name = court.ask()
     process, keyboard = reading(name)
-    terminal.kubectl("delete", "appr", name, "-n", terminal.namespace)
+    terminal.delete("approvals", name)
     court.ask(**{"metadata.name": name, "spec.subject.headSHA": "9" * 40})
     os.write(keyboard, b"y\n")
     _, said = process.communicate()
@@ -226,13 +225,9 @@ def test_the_inbox_holds_what_waits_for_me(terminal: Terminal, court: Court) -> 
 
     assert inbox(ALICE) == {first, second}
     assert inbox(BOB) == {first, second, answered}
-    terminal.grant("eve", "list:approvals.orch.dev")
+    terminal.grant("eve", "list:approvals")
     assert inbox("eve") == set()
-    where = ["-n", terminal.namespace]
-    terminal.kubectl(
-        "create", "role", "one", "--verb=approve", "--resource=approvals.orch.dev", f"--resource-name={first}", *where
-    )
-    terminal.kubectl("create", "rolebinding", "one", "--role=one", "--user=eve", *where)
+    terminal.grant("eve", "approve:approvals", only=first)
     assert inbox("eve") == {first}
 
 
@@ -278,7 +273,7 @@ def test_the_questions_are_listed(terminal: Terminal, court: Court) -> None:
 def test_ask_again_makes_room_for_a_new_question(terminal: Terminal, court: Court) -> None:
     name = court.ask()
     terminal.apply(repo(), issue_run(approvals=[{"gate": "Merge", "name": name, "outcome": "Pending"}]))
-    terminal.grant("ann", "get:issueruns.orch.dev,approvals.orch.dev")
+    terminal.grant("ann", "get:issueruns,approvals")
     refused = terminal("ask-again", "web-7-1", as_user="ann")
     assert (refused.code, "you may not delete approvals.orch.dev" in refused.err) == (2, True)
     said = terminal("ask-again", "web-7-1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -120,7 +119,7 @@ def test_a_change_that_nobody_has_seen(examine: Any, terminal: Terminal) -> None
 
 
 def test_what_may_not_be_looked_at_is_unseen(examine: Any, terminal: Terminal) -> None:
-    terminal.grant("ann", "get,list:orchestratedrepos.orch.dev")
+    terminal.grant("ann", "get,list:orchestratedrepos")
     said, found = examine(as_user="ann")
     assert said.code == 2
     assert (found["CRDs"]["state"], found["Operator"]["state"]) == ("unseen", "unseen")
@@ -197,7 +196,7 @@ def test_the_record_of_who_did_what(terminal: Terminal) -> None:
     ]
     assert "\x1b" not in terminal("audit").out
     assert "issuerun/api-8-1" in terminal("audit", "--since", "90m").out
-    terminal.kubectl("label", "-n", terminal.namespace, "orepo", "api", "team=green")
+    terminal.server.patch("orchestratedrepos", "api", terminal.namespace, {"metadata": {"labels": {"team": "green"}}})
     green = terminal("audit", "-l", "team=green", "-o", "json").json["items"]
     assert {act["object"] for act in green} == {"issuerun/api-8-1"}
     assert terminal("audit", "web", "-l", "team=green").err == "error: name web or say -l team=green, not both\n"
@@ -224,9 +223,9 @@ def test_events_are_part_of_the_record_where_they_may_be_read(terminal: Terminal
             "namespace": terminal.namespace,
         },
     }
-    terminal.kubectl("create", "-n", terminal.namespace, "-f", "-", stdin=json.dumps(event))
+    terminal.server.apply(event, namespace=terminal.namespace)
     assert "event Stalled" in terminal("audit").out
     assert "event Stalled" in terminal("audit", "web").out
     assert "event Stalled" not in terminal("audit", "-l", "team=green").out
-    terminal.grant("ann", "list:issueruns.orch.dev,approvals.orch.dev,rollbackpoints.orch.dev")
+    terminal.grant("ann", "list:issueruns,approvals,rollbackpoints")
     assert "you may not list events.events.k8s.io" in terminal("audit", as_user="ann").err

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from tests.cluster import Cluster, Kubectl
+from tests.cluster import Cluster
 from tests.integration.admission.office import ALICE, Office, opened
 from tests.integration.cli.conftest import Terminal
 
@@ -19,9 +18,9 @@ def office(control_plane: Cluster) -> Iterator[Office]:
 
 
 @pytest.fixture
-def desk(office: Office, kubeconfig: Path, kubectl: Kubectl, capsys: pytest.CaptureFixture[str]) -> Terminal:
+def desk(office: Office, capsys: pytest.CaptureFixture[str]) -> Terminal:
     """A terminal in the team's namespace."""
-    return Terminal(kubeconfig, office.team, kubectl, capsys)
+    return Terminal(office.cluster.kubeconfig, office.team, office.cluster, capsys)
 
 
 def test_who_lacks_the_verb_is_told_which(desk: Terminal, office: Office) -> None:

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ _PATIENCE = 60.0
 def neighbours(terminal: Terminal, control_plane: Cluster) -> Terminal:
     """A terminal in another namespace."""
     place = control_plane.make_namespace("test")
-    return Terminal(terminal.kubeconfig, place, terminal.kubectl, terminal.capsys)
+    return replace(terminal, namespace=place)
 
 
 @pytest.fixture
@@ -83,9 +84,7 @@ def test_a_watch_tells_objects_of_one_name_apart(
     process = watch("status", "-A", "-l", label)
     assert len([process.stdout.readline() for _ in range(3)]) == 3
     time.sleep(5)  # two looks at what has not changed
-    neighbours.kubectl(
-        "patch", "orepo", "web", "-n", neighbours.namespace, "--type=merge", "-p", '{"spec":{"suspend":true}}'
-    )
+    neighbours.server.patch("orchestratedrepos", "web", neighbours.namespace, {"spec": {"suspend": True}})
     lines = until(process, "Suspended")
     assert [line.split()[0] for line in lines] == [neighbours.namespace]
 

@@ -13,28 +13,32 @@ __all__ = ["court"]
 
 
 @pytest.mark.parametrize(
-    ("words", "kind", "changed"),
+    ("words", "plural", "changed"),
     [
-        (["mode", "web", "Manual"], "orepo", {"mode": "Manual"}),
-        (["mode", "web"], "orepo", {"mode": "Supervised"}),
-        (["pause", "web"], "orepo", {"suspend": True}),
-        (["pause", "--all"], "orepo", {"suspend": True}),
-        (["pause", "web-7-1"], "irun", {"suspend": True}),
-        (["cancel", "web-7-1", "--reason", "enough"], "irun", {"cancel": {"username": "admin", "reason": "enough"}}),
+        (["mode", "web", "Manual"], "orchestratedrepos", {"mode": "Manual"}),
+        (["mode", "web"], "orchestratedrepos", {"mode": "Supervised"}),
+        (["pause", "web"], "orchestratedrepos", {"suspend": True}),
+        (["pause", "--all"], "orchestratedrepos", {"suspend": True}),
+        (["pause", "web-7-1"], "issueruns", {"suspend": True}),
+        (
+            ["cancel", "web-7-1", "--reason", "enough"],
+            "issueruns",
+            {"cancel": {"username": "admin", "reason": "enough"}},
+        ),
     ],
     ids=" ".join,
 )
 def test_what_was_changed_is_printed(
-    words: list[str], kind: str, changed: dict[str, object], terminal: Terminal
+    words: list[str], plural: str, changed: dict[str, object], terminal: Terminal
 ) -> None:
     terminal.apply(repo(), issue_run())
     said = terminal(*words, "-o", "json")
     assert said.code == 0
-    name = "web" if kind == "orepo" else "web-7-1"
+    name = "web" if plural == "orchestratedrepos" else "web-7-1"
     assert said.json["metadata"]["name"] == name
     assert "managedFields" not in said.json["metadata"]
     assert {key: said.json["spec"][key] for key in changed} == changed
-    assert said.json["spec"] == terminal.get(kind, name)["spec"]
+    assert said.json["spec"] == terminal.get(plural, name)["spec"]
 
 
 def test_names_and_yaml_of_several(terminal: Terminal) -> None:

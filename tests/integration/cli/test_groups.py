@@ -7,11 +7,10 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster import Cluster, Kubectl
+from tests.cluster import Cluster
 from tests.fakes.cluster import Enforced
 from tests.integration.admission.office import Office, opened
 from tests.integration.cli.conftest import Terminal
@@ -35,9 +34,9 @@ def office(control_plane: Cluster) -> Iterator[Office]:
 
 
 @pytest.fixture
-def desk(office: Office, kubeconfig: Path, kubectl: Kubectl, capsys: pytest.CaptureFixture[str]) -> Terminal:
+def desk(office: Office, capsys: pytest.CaptureFixture[str]) -> Terminal:
     """A terminal in the team's namespace."""
-    return Terminal(kubeconfig, office.team, kubectl, capsys)
+    return Terminal(office.cluster.kubeconfig, office.team, office.cluster, capsys)
 
 
 def ask(office: Office, **policy: Any) -> str:

@@ -28,7 +28,7 @@ def test_status_is_a_line_for_each_repository(terminal: Terminal) -> None:
     quota = {"rateLimit": {"limit": 5000, "remaining": 4990, "resetTime": "2026-01-01T00:00:00Z"}}
     terminal.apply(repo(), repo("api", "acme/api", suspend=True), issue_run(**WAITS), issue_run(8, **WAITS))
     ended = {"totals": {"started": 9, "merged": 4, "failed": 1, "rejected": 2, "cancelled": 1}}
-    terminal.write_status("orepo", "web", counted | quota | ended)
+    terminal.write_status("orchestratedrepos", "web", counted | quota | ended)
     said = terminal("status")
     assert said.code == 0
     assert [" ".join(line.split()) for line in said.out.splitlines()] == [
@@ -117,14 +117,12 @@ def test_rights_that_lack_are_named(terminal: Terminal) -> None:
     said = terminal("status", as_user="ann@example.com")
     assert said.code == 2
     assert f"you may not list orchestratedrepos.orch.dev in namespace '{terminal.namespace}'" in said.err
-    terminal.grant("ann@example.com", "get,list:orchestratedrepos.orch.dev,issueruns.orch.dev")
+    terminal.grant("ann@example.com", "get,list:orchestratedrepos,issueruns")
     assert terminal("status", as_user="ann@example.com").code == 0
 
 
 def test_a_group_may_give_the_right(terminal: Terminal) -> None:
-    where = ["-n", terminal.namespace]
-    terminal.kubectl("create", "role", "r", "--verb=list,get", "--resource=orchestratedrepos.orch.dev", *where)
-    terminal.kubectl("create", "rolebinding", "r", "--role=r", "--group=second", *where)
+    terminal.grant("second", "list,get:orchestratedrepos", kind="Group")
     assert terminal("status", as_user="bob", as_groups=["first", "second"]).code == 0
     assert terminal("status", as_user="bob", as_groups=["first"]).code == 2
 

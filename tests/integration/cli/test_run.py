@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.cluster import Kubectl
+from tests.integration.cli.conftest import Terminal
 
 from orch.cli.app import run
 
@@ -21,23 +21,22 @@ spec:
 
 
 @pytest.fixture
-def place(kubeconfig: Path, namespace: str, kubectl: Kubectl) -> list[str]:
+def place(terminal: Terminal) -> list[str]:
     """The options that lead to a namespace with one OrchestratedRepo."""
-    kubectl("apply", "-n", namespace, "-f", "-", stdin=REPO)
-    return ["--kubeconfig", str(kubeconfig), "-n", namespace]
+    terminal.apply(yaml.safe_load(REPO))
+    return ["--kubeconfig", str(terminal.kubeconfig), "-n", terminal.namespace]
 
 
-def _end(kubectl: Kubectl, namespace: str, name: str, status: str) -> None:
+def _end(terminal: Terminal, name: str, status: str) -> None:
     condition = {"type": "Succeeded", "status": status, "reason": "Merged", "message": "#5 is merged"}
     condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
-    patch = {"status": {"completionTime": "2026-01-01T00:00:00Z", "conditions": [condition]}}
-    kubectl("patch", "irun", name, "-n", namespace, "--subresource=status", "--type=merge", "-p", json.dumps(patch))
+    terminal.write_status("issueruns", name, {"completionTime": "2026-01-01T00:00:00Z", "conditions": [condition]})
 
 
 @pytest.mark.parametrize("words", [["ACME/web#7"], ["web", "7"], ["acme/web", "7"], ["web#7"]])
-def test_a_run_is_made(words: list[str], place: list[str], namespace: str, kubectl: Kubectl) -> None:
+def test_a_run_is_made(words: list[str], place: list[str], terminal: Terminal, kubectl: Kubectl) -> None:
     assert run(["run", *words, "--budget", "2.50", "--plan-approval", *place]) == 0
-    made = json.loads(kubectl("get", "irun", "web-7-1", "-n", namespace, "-o", "json").stdout)
+    made = terminal.get("issueruns", "web-7-1")
     assert made["spec"]["trigger"]["type"] == "Manual"
     assert (
         made["spec"]["trigger"]["username"]
@@ -62,12 +61,12 @@ def test_what_was_made_is_printed_in_the_form_asked_for(
 
 
 def test_one_run_at_a_time_then_the_next_attempt(
-    place: list[str], namespace: str, kubectl: Kubectl, capsys: pytest.CaptureFixture[str]
+    place: list[str], terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["run", "web", "7", *place]) == 0
     assert run(["run", "web", "7", *place]) == 1
     assert "web-7-1 is still at work" in capsys.readouterr().err
-    _end(kubectl, namespace, "web-7-1", "False")
+    _end(terminal, "web-7-1", "False")
     assert run(["run", "web", "7", *place]) == 0
     assert "web-7-2 created" in capsys.readouterr().out
 

@@ -22,7 +22,7 @@ def test_a_mode_is_said_and_set(terminal: Terminal) -> None:
     assert terminal("mode", "web").out == "orchestratedrepo.orch.dev/web is in mode Supervised\n"
     said = terminal("mode", "acme/web", "Manual")
     assert said.out == "orchestratedrepo.orch.dev/web is now in mode Manual, it was Supervised\n"
-    assert terminal.get("orepo", "web")["spec"]["mode"] == "Manual"
+    assert terminal.get("orchestratedrepos", "web")["spec"]["mode"] == "Manual"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_mode_that_comes_from_git_is_changed_there(
     assert (
         f"web is managed by {manager}: change spec.mode in Git; kubectl orch pause web stops it meanwhile" in said.err
     )
-    assert terminal.get("orepo", "web")["spec"]["mode"] == "Supervised"
+    assert terminal.get("orchestratedrepos", "web")["spec"]["mode"] == "Supervised"
 
 
 def test_a_word_that_is_no_mode(terminal: Terminal) -> None:
@@ -59,11 +59,11 @@ def test_repositories_and_runs_are_paused_and_resumed(terminal: Terminal) -> Non
         "orchestratedrepo.orch.dev/web paused: what is running finishes its step, then waits\n"
         "issuerun.orch.dev/web-7-1 paused: what is running finishes its step, then waits\n"
     )
-    assert terminal.get("orepo", "web")["spec"]["suspend"] is True
-    assert terminal.get("irun", "web-7-1")["spec"]["suspend"] is True
+    assert terminal.get("orchestratedrepos", "web")["spec"]["suspend"] is True
+    assert terminal.get("issueruns", "web-7-1")["spec"]["suspend"] is True
     assert terminal("resume", "web", "web-7-1").code == 0
-    assert "suspend" not in terminal.get("orepo", "web")["spec"]
-    assert "suspend" not in terminal.get("irun", "web-7-1")["spec"]
+    assert "suspend" not in terminal.get("orchestratedrepos", "web")["spec"]
+    assert "suspend" not in terminal.get("issueruns", "web-7-1")["spec"]
 
 
 def test_resuming_closes_an_open_circuit_breaker_and_says_so(terminal: Terminal) -> None:
@@ -72,10 +72,10 @@ def test_resuming_closes_an_open_circuit_breaker_and_says_so(terminal: Terminal)
     terminal.apply(open_circuit)
     said = terminal("resume", "web")
     assert said.out == "orchestratedrepo.orch.dev/web resumed; its circuit breaker closes, and counts anew\n"
-    asked = terminal.get("orepo", "web")["metadata"]["annotations"]["orch.dev/resetAt"]
-    terminal.write_status("orepo", "web", {"circuit": {"state": "Closed"}})
+    asked = terminal.get("orchestratedrepos", "web")["metadata"]["annotations"]["orch.dev/resetAt"]
+    terminal.write_status("orchestratedrepos", "web", {"circuit": {"state": "Closed"}})
     assert terminal("resume", "web").out == "orchestratedrepo.orch.dev/web resumed\n"
-    assert terminal.get("orepo", "web")["metadata"]["annotations"]["orch.dev/resetAt"] == asked
+    assert terminal.get("orchestratedrepos", "web")["metadata"]["annotations"]["orch.dev/resetAt"] == asked
 
 
 def test_an_unknown_name_pauses_nothing(terminal: Terminal) -> None:
@@ -83,12 +83,12 @@ def test_an_unknown_name_pauses_nothing(terminal: Terminal) -> None:
     said = terminal("pause", "web", "wbe")
     assert said.code == 1
     assert "no OrchestratedRepo or IssueRun 'wbe'" in said.err
-    assert "suspend" not in terminal.get("orepo", "web")["spec"]
+    assert "suspend" not in terminal.get("orchestratedrepos", "web")["spec"]
 
 
 def test_pausing_needs_a_right_that_is_named(terminal: Terminal) -> None:
     terminal.apply(repo())
-    terminal.grant("ann", "get,list:orchestratedrepos.orch.dev")
+    terminal.grant("ann", "get,list:orchestratedrepos")
     said = terminal("pause", "web", as_user="ann")
     assert said.code == 2
     assert "you may not patch orchestratedrepos.orch.dev" in said.err
@@ -102,8 +102,8 @@ def test_all_repositories_are_paused_and_resumed_and_each_is_told(terminal: Term
         "orchestratedrepo.orch.dev/api is paused already\n"
         "orchestratedrepo.orch.dev/web paused: what is running finishes its step, then waits\n"
     )
-    assert [terminal.get("orepo", name)["spec"].get("suspend") for name in ("api", "web")] == [True, True]
-    assert "suspend" not in terminal.get("irun", "web-7-1")["spec"], "its repository holds it"
+    assert [terminal.get("orchestratedrepos", name)["spec"].get("suspend") for name in ("api", "web")] == [True, True]
+    assert "suspend" not in terminal.get("issueruns", "web-7-1")["spec"], "its repository holds it"
     assert terminal("resume", "--all").code == 0
     assert terminal("resume", "--all").out == (
         "orchestratedrepo.orch.dev/api is not paused\norchestratedrepo.orch.dev/web is not paused\n"
@@ -116,7 +116,7 @@ def test_repositories_are_paused_by_their_labels(terminal: Terminal) -> None:
     terminal.apply(labelled, repo("api", "acme/api"))
     said = terminal("pause", "-l", "team=web")
     assert said.out.startswith("orchestratedrepo.orch.dev/web paused")
-    assert "suspend" not in terminal.get("orepo", "api")["spec"]
+    assert "suspend" not in terminal.get("orchestratedrepos", "api")["spec"]
     none = terminal("pause", "-l", "team=nobody")
     assert (none.code, none.out) == (0, "")
     assert "no such OrchestratedRepo" in none.err
@@ -124,19 +124,8 @@ def test_repositories_are_paused_by_their_labels(terminal: Terminal) -> None:
 
 def test_one_that_may_not_be_paused_does_not_keep_the_others_going(terminal: Terminal) -> None:
     terminal.apply(repo(), repo("api", "acme/api"))
-    ns = terminal.namespace
-    terminal.grant("ann", "get,list:orchestratedrepos.orch.dev")
-    terminal.kubectl(
-        "create",
-        "role",
-        "one",
-        "--verb=patch",
-        "--resource=orchestratedrepos.orch.dev",
-        "--resource-name=web",
-        "-n",
-        ns,
-    )
-    terminal.kubectl("create", "rolebinding", "one", "--role=one", "--user=ann", "-n", ns)
+    terminal.grant("ann", "get,list:orchestratedrepos")
+    terminal.grant("ann", "patch:orchestratedrepos", only="web")
     said = terminal("pause", "--all", as_user="ann")
     assert said.code == 1
     assert said.out.startswith("orchestratedrepo.orch.dev/web paused")
@@ -149,7 +138,7 @@ def test_everywhere_is_each_with_its_namespace(terminal: Terminal) -> None:
     terminal.apply(labelled)
     said = terminal("pause", "-A", "-l", f"of={terminal.namespace}")
     assert said.out.startswith(f"orchestratedrepo.orch.dev/web in {terminal.namespace} paused")
-    assert terminal.get("orepo", "web")["spec"]["suspend"] is True
+    assert terminal.get("orchestratedrepos", "web")["spec"]["suspend"] is True
 
 
 @pytest.mark.parametrize("words", [(), ("web", "--all"), ("-A",), ("web", "-l", "a=b"), ("web", "-A")])
@@ -161,9 +150,9 @@ def test_what_to_pause_is_said_in_one_way(words: tuple[str, ...], terminal: Term
 
 def test_a_run_is_cancelled_in_ones_own_name(terminal: Terminal) -> None:
     terminal.apply(repo(), issue_run())
-    terminal.grant("ann", "get,list,patch:issueruns.orch.dev")
+    terminal.grant("ann", "get,list,patch:issueruns")
     assert terminal("cancel", "web-7-1", "--reason", "not now", as_user="ann").code == 0
-    assert terminal.get("irun", "web-7-1")["spec"]["cancel"] == {"username": "ann", "reason": "not now"}
+    assert terminal.get("issueruns", "web-7-1")["spec"]["cancel"] == {"username": "ann", "reason": "not now"}
     again = terminal("cancel", "web-7-1", "--reason", "really")
     assert (again.code, again.err) == (1, "error: ann has cancelled web-7-1 already: not now\n")
 
@@ -179,19 +168,18 @@ def test_drain_waits_for_steps_and_effects(terminal: Terminal) -> None:
     said = terminal("drain", "web", "--timeout", "0s")
     assert (said.code, said.out, said.err) == (1, "in flight: web-7-1-implement-1\n", "")
     effect = {"key": "push/abc", "state": "Unknown", "time": "2026-01-01T00:00:00Z"}
-    terminal.write_status("irun", "web-7-1", {"steps": [STEP | {"state": "Succeeded"}], "effects": [effect]})
+    terminal.write_status("issueruns", "web-7-1", {"steps": [STEP | {"state": "Succeeded"}], "effects": [effect]})
     assert terminal("drain", "--timeout", "0s").out == "in flight: web-7-1 push/abc\n"
-    terminal.write_status("irun", "web-7-1", {"effects": [effect | {"state": "Done"}]})
+    terminal.write_status("issueruns", "web-7-1", {"effects": [effect | {"state": "Done"}]})
     assert terminal("drain").code == 0
-    terminal.kubectl(
-        "label", "-n", terminal.namespace, "orepo", "web", f"of={terminal.namespace}"
-    )  # others share the server
+    labels = {"metadata": {"labels": {"of": terminal.namespace}}}  # others share the server
+    terminal.server.patch("orchestratedrepos", "web", terminal.namespace, labels)
     assert terminal("drain", "-A", "-l", f"of={terminal.namespace}", "--timeout", "5m").code == 0
 
 
 def test_drain_looks_at_those_with_the_labels(terminal: Terminal) -> None:
     terminal.apply(repo(suspend=True), repo("api", "acme/api", suspend=True), issue_run(steps=[STEP]))
-    terminal.kubectl("label", "-n", terminal.namespace, "orepo", "api", "team=green")
+    terminal.server.patch("orchestratedrepos", "api", terminal.namespace, {"metadata": {"labels": {"team": "green"}}})
     assert terminal("drain", "-l", "team=green").out == "nothing is in flight\n"
     assert terminal("drain", "-l", "team!=green", "--timeout", "0s").code == 1
 
@@ -208,10 +196,10 @@ def test_a_retry_is_the_next_attempt_of_the_same_issue(terminal: Terminal) -> No
     before = issue_run(**ENDED)
     before["spec"]["overrides"] = {"budgetUSD": "2"}
     terminal.apply(repo(), before)
-    terminal.grant("ann", "get,list,create:issueruns.orch.dev", "get:orchestratedrepos.orch.dev")
+    terminal.grant("ann", "get,list,create:issueruns", "get:orchestratedrepos")
     said = terminal("retry", "web-7-1", as_user="ann")
     assert said.out == "issuerun.orch.dev/web-7-2 created\n"
-    spec = terminal.get("irun", "web-7-2")["spec"]
+    spec = terminal.get("issueruns", "web-7-2")["spec"]
     assert (spec["trigger"], spec["retryOf"]) == ({"type": "Retry", "username": "ann"}, {"name": "web-7-1"})
     assert (spec["attempt"], spec["overrides"]) == (2, {"budgetUSD": "2"})
 

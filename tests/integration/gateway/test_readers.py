@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hack.world.server import Server
 from structlog.testing import capture_logs
-from tests.cluster import Kubectl
+from tests.cluster import Cluster, rights
 from tests.integration.cli.conftest import issue_run
 from tests.integration.gateway.harness import IDENTITY, Gateway
 
@@ -34,20 +35,17 @@ def _digest(data: bytes) -> str:
 class Office:
     """A gateway that asks the test's cluster, a run whose step has recorded something, and people with tokens."""
 
-    def __init__(self, gateway: Gateway, kubectl: Kubectl, namespace: str, folder: Path) -> None:
-        self.gateway, self.kubectl, self.namespace, self._folder = gateway, kubectl, namespace, folder
+    def __init__(self, gateway: Gateway, server: Server, namespace: str, folder: Path) -> None:
+        self.gateway, self.server, self.namespace, self._folder = gateway, server, namespace, folder
 
     def person(self, name: str, *, may_read: bool = True) -> Path:
         """Somebody with a token, as a file."""
-        self.kubectl("create", "serviceaccount", name, "-n", self.namespace)
+        meta = {"name": name, "namespace": self.namespace}
+        self.server.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
         if may_read:
-            self.kubectl(
-                "create", "role", name, "--verb=get", "--resource=issueruns.orch.dev/log", "-n", self.namespace
-            )
-            account = f"--serviceaccount={self.namespace}:{name}"
-            self.kubectl("create", "rolebinding", name, f"--role={name}", account, "-n", self.namespace)
+            self.server.apply(*rights(name, self.namespace, {"kind": "ServiceAccount", **meta}, "get:issueruns/log"))
         path = self._folder / f"{name}.token"
-        path.write_text(self.kubectl("create", "token", name, "-n", self.namespace).stdout)
+        path.write_text(self.server.make_token(name, self.namespace))
         return path
 
     async def store(self, data: bytes, **claims: Any) -> str:
@@ -75,8 +73,7 @@ class Office:
         """A run whose step is in this state."""
         made = issue_run()
         where = namespace or self.namespace
-        bare = json.dumps({key: value for key, value in made.items() if key != "status"})
-        self.kubectl("apply", "-n", where, "-f", "-", stdin=bare)
+        self.server.apply({key: value for key, value in made.items() if key != "status"}, namespace=where)
         step = {
             "name": STEP,
             "state": state,
@@ -85,8 +82,7 @@ class Office:
             "outputDigest": output,
             "reason": reason,
         }
-        status = json.dumps({"status": {"identity": IDENTITY, "steps": [step]}})
-        self.kubectl("patch", "irun", name, "-n", where, "--subresource=status", "--type=merge", "-p", status)
+        self.server.write_status("issueruns", name, where, {"identity": IDENTITY, "steps": [step]})
 
     async def tell(self, offset: int, data: bytes) -> None:
         """What a step tells while it works."""
@@ -104,12 +100,13 @@ class Office:
 async def office(
     start: Callable[..., Any],
     model: Callable[..., Any],
-    kubeconfig: Path,
-    kubectl: Kubectl,
+    control_plane: Cluster,
     namespace: str,
     tmp_path: Path,
 ) -> Office:
-    return Office(await start(model().url, kubeconfig=kubeconfig), kubectl, namespace, tmp_path)
+    return Office(
+        await start(model().url, kubeconfig=control_plane.kubeconfig), control_plane.server, namespace, tmp_path
+    )
 
 
 async def test_who_may_get_the_log_reads_the_transcript(office: Office) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.builders import a_repo, a_run
-from tests.cluster import Cluster, Kubectl, control_plane, kubeconfig, kubectl, namespace
+from tests.cluster import Cluster, control_plane, kubeconfig, kubectl, namespace
 from tests.fakes.acts import Acts, FakeClock
 from tests.fakes.cluster import Enforced, FakeSlots
 from tests.fakes.forge import FakeForge, FakeForges
@@ -30,8 +30,8 @@ __all__ = ["control_plane", "kubeconfig", "kubectl", "namespace"]
 class Desk:
     """One repository in one namespace, and what is around it."""
 
-    def __init__(self, kube: Kube, kubectl: Kubectl, namespace: str) -> None:
-        self.kube, self.kubectl, self.namespace = kube, kubectl, namespace
+    def __init__(self, kube: Kube, cluster: Cluster, namespace: str) -> None:
+        self.kube, self.kubectl, self.api, self.namespace = kube, cluster.kubectl, cluster.server, namespace
         self.lines: list[dict[str, Any]] = []
         self.acts, self.clock = Acts(), FakeClock()
         branches: dict[str, str] = {}
@@ -61,7 +61,8 @@ class Desk:
 
     async def prepare(self, **spec: Any) -> None:
         """The Secret, and the repository, which is Ready."""
-        self.kubectl("create", "secret", "generic", "github", "-n", self.namespace, "--from-literal=token=x")
+        meta = {"name": "github", "namespace": self.namespace}
+        self.api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"token": "x"}})
         wanted = a_repo(**spec)
         wanted.metadata = wanted.metadata.model_copy(
             update={"namespace": self.namespace, "uid": None, "resource_version": None, "generation": None}
@@ -103,7 +104,7 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(control_plane: Cluster, kubectl: Kubectl, namespace: str) -> AsyncIterator[Desk]:
+async def desk(control_plane: Cluster, namespace: str) -> AsyncIterator[Desk]:
     """A repository that asks nobody."""
     async with await connect(control_plane.kubeconfig) as kube:
-        yield Desk(kube, kubectl, namespace)
+        yield Desk(kube, control_plane, namespace)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
-from tests.cluster import Cluster, Kubectl
+from tests.cluster import Cluster
 
 from orch.adapters.github import GitHubForges, Host
 from orch.api.manifests import Installation, operator_access
@@ -48,8 +48,8 @@ def seed(project: Path) -> dict[str, Any]:
 class Desk:
     """What people apply and see, and a clock that goes where it is told."""
 
-    def __init__(self, server: Running, project: Path, kubectl: Kubectl, kube: Kube, system: str) -> None:
-        self.project, self.kubectl, self.system = project, kubectl, system
+    def __init__(self, server: Running, project: Path, cluster: Cluster, kube: Kube, system: str) -> None:
+        self.project, self.kubectl, self.api, self.system = project, cluster.kubectl, cluster.server, system
         self.control = httpx2.Client(base_url=server.url, trust_env=False, timeout=20)
         self.ahead = timedelta(0)
         self.said: list[tuple[str, dict[str, Any]]] = []
@@ -103,11 +103,10 @@ class Desk:
         meta = {"namespace": namespace, "name": name}
         data = {"token": base64.b64encode(token.encode()).decode()}
         spec = {"repository": repository, "host": HOST, "credentialsRef": {"name": name}, "mode": "Autonomous", **spec}
-        documents = [
+        self.api.apply(
             {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data},
             {"apiVersion": "orch.dev/v1alpha1", "kind": "OrchestratedRepo", "metadata": meta, "spec": spec},
-        ]
-        self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
+        )
 
     async def look(self, namespace: str, name: str, *, later: timedelta = timedelta(hours=1)) -> Result:
         """One reconcile, when it is due; tried again as the queue would, for a young API server is not always there."""
@@ -130,23 +129,21 @@ class Desk:
 
     def runs(self, namespace: str) -> list[str]:
         """Names of its IssueRuns."""
-        found = self.kubectl("get", "irun", "-n", namespace, "-o", "name").stdout.split()
-        return [entry.rpartition("/")[2] for entry in found]
+        return [run["metadata"]["name"] for run in self.api.list("issueruns", namespace)]
 
 
 @pytest.fixture
-def system(kubectl: Kubectl) -> str:
+def system(control_plane: Cluster) -> str:
     """The operator's namespace, with its account and roles."""
     name = f"orch-{secrets.token_hex(5)}"
-    documents = yaml.safe_dump_all(operator_access(Installation(namespace=name, suffix=name)))
-    kubectl("apply", "--server-side", "-f", "-", stdin=documents)
+    control_plane.server.apply(*operator_access(Installation(namespace=name, suffix=name)))
     return name
 
 
 @pytest.fixture
 async def operator(control_plane: Cluster, system: str, tmp_path: Path) -> AsyncIterator[Kube]:
     """A connection as the operator's own account: its roles apply."""
-    token = control_plane.kubectl("create", "token", "orch", "-n", system).stdout.strip()
+    token = control_plane.server.make_token("orch", system)
     config = yaml.safe_load(control_plane.kubeconfig.read_text())
     config["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in config["users"]]
     path = tmp_path / "operator.kubeconfig"
@@ -162,11 +159,11 @@ def other(control_plane: Cluster) -> str:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, kubectl: Kubectl, operator: Kube, system: str) -> Iterator[Desk]:
+def desk(tmp_path: Path, control_plane: Cluster, operator: Kube, system: str) -> Iterator[Desk]:
     project = tmp_path / "project"
     project.mkdir()
     (project / "calc.py").write_text("def add(a, b):\n    return a - b\n")
     with serve_in_thread(tmp_path / "data", seed(project)) as server:
-        made = Desk(server, project, kubectl, operator, system)
+        made = Desk(server, project, control_plane, operator, system)
         yield made
         made.stop()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-import yaml
-from tests.cluster import Kubectl
+from pathlib import Path
 
 from orch.cli.app import run
 
 from .conftest import Desk
 
 
-def ended(kubectl: Kubectl, namespace: str, *hows: str) -> None:
+def ended(desk: Desk, namespace: str, *hows: str) -> None:
     """Finished runs of `demo`, as the end of a run labels them."""
-    documents: list[dict[str, Any]] = [
-        {
+    desk.api.apply(
+        *({
             "apiVersion": "orch.dev/v1alpha1",
             "kind": "IssueRun",
             "metadata": {
@@ -30,16 +27,15 @@ def ended(kubectl: Kubectl, namespace: str, *hows: str) -> None:
                 "trigger": {"type": "Label", "githubLogin": "octo", "time": "2026-03-01T00:00:00Z", "eventID": f"x-{number}"},
             },
         }
-        for number, how in enumerate(hows, start=100)
-    ]  # fmt: skip
-    kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
+        for number, how in enumerate(hows, start=100))
+    )  # fmt: skip
 
 
 async def test_failures_in_a_row_stop_the_repository_until_a_person_resumes_it(
-    desk: Desk, kubectl: Kubectl, namespace: str
+    desk: Desk, kubeconfig: Path, namespace: str
 ) -> None:
     desk.apply(namespace, "demo", circuitBreaker={"consecutiveFailures": 2})
-    ended(kubectl, namespace, "Failed", "Cancelled", "Failed")
+    ended(desk, namespace, "Failed", "Cancelled", "Failed")
     before = desk.runs(namespace)
     await desk.look(namespace, "demo")
     assert desk.runs(namespace) == before, "the labelled issue is not taken"
@@ -53,17 +49,16 @@ async def test_failures_in_a_row_stop_the_repository_until_a_person_resumes_it(
     assert (await desk.condition(namespace, "demo"))[1] == "CircuitOpen", "a new process knows it too"
 
     assert message.endswith("kubectl orch resume demo")
-    server = kubectl.kubeconfig
-    assert await asyncio.to_thread(run, ["resume", "demo", "-n", namespace, "--kubeconfig", str(server)]) == 0
+    assert await asyncio.to_thread(run, ["resume", "demo", "-n", namespace, "--kubeconfig", str(kubeconfig)]) == 0
     await desk.look(namespace, "demo")
     assert (await desk.condition(namespace, "demo"))[0] == "True"
     assert await desk.condition(namespace, "demo", "Stalled") == ("", "", "")
     assert set(desk.runs(namespace)) == {*before, "demo-1-1"}, "the issue that waited is taken"
 
 
-async def test_what_people_or_policy_ended_does_not_count(desk: Desk, kubectl: Kubectl, namespace: str) -> None:
+async def test_what_people_or_policy_ended_does_not_count(desk: Desk, namespace: str) -> None:
     desk.apply(namespace, "demo", circuitBreaker={"consecutiveFailures": 2})
-    ended(kubectl, namespace, "Rejected", "Cancelled", "Failed", "Rejected")
+    ended(desk, namespace, "Rejected", "Cancelled", "Failed", "Rejected")
     await desk.look(namespace, "demo")
     assert (await desk.condition(namespace, "demo"))[0] == "True"
     repo = await desk.repos.get(namespace, "demo")

@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from hack.world.server import ServerError
 from tests.cluster import Kubectl
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ async def test_a_secret_of_another_namespace_is_out_of_reach(desk: Desk, namespa
     status, reason, message = await desk.condition(other, "thief")
     assert (status, reason) == ("False", "CredentialsMissing")
     assert namespace not in message
-    with pytest.raises(pytest.fail.Exception, match="credentialsRef"):
+    with pytest.raises(ServerError, match="credentialsRef"):
         desk.apply(other, "path", credentialsRef={"name": f"../{namespace}/secrets/demo"})
 
 
