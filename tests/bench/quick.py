@@ -86,7 +86,7 @@ class QuickForge(FakeForge):
     async def checks(self, sha: str) -> Checks:
         return Checks(sha, (Check("tests", CheckState.PENDING), Check("lint", CheckState.PASSED)))
 
-    async def branch_rules(self, branch: str) -> BranchRules:
+    async def branch_rules(self, branch: str, *, again: bool = False) -> BranchRules:
         return BranchRules(required_checks=frozenset({"tests"}))
 
     def _issue(self, number: int) -> Issue:
