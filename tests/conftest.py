@@ -1,4 +1,4 @@
-"""What all tests share: imports from the repository's root, a clean environment, the fast tests first."""
+"""What all tests share: imports from the repository's root, a clean environment, an order that keeps all cores busy."""
 
 import functools
 import gc
@@ -29,15 +29,13 @@ httpcore2.default_ssl_context = functools.cache(httpcore2.default_ssl_context)
 hypothesis.settings.register_profile("orch", deadline=None)
 hypothesis.settings.load_profile("orch")
 
-_ORDER = ("unit", "integration", "chaos", "e2e")
-
 _WORLDS = ("e2e", "chaos")
 _TOGETHER = re.compile(rf"tests/(?:{'|'.join(_WORLDS)}|integration/admission|integration/bench)/[^:]+")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A test in a world waits for other processes, so nothing but a hang is short of its time."""
-    if _folder(item) in _WORLDS and item.get_closest_marker("timeout") is None:
+    if _folder(item.path) in _WORLDS and item.get_closest_marker("timeout") is None:
         item.add_marker(pytest.mark.timeout(900))
 
 
@@ -58,15 +56,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first: they say soonest what is wrong. Chaos before the ends, for it takes longest: no worker waits for it alone."""
-    items.sort(key=_rank)
+    """Unit tests first: they say soonest what is wrong. Worlds spend most of their time waiting, so they are spread evenly among the
+    integration tests, which compute: no core is idle meanwhile, and no worker has a last world to itself."""
+    files = list(dict.fromkeys(item.path for item in items))
+    worlds = [file for file in files if _folder(file) in _WORLDS]
+    others = [file for file in files if _folder(file) not in (*_WORLDS, "unit")]
+    place = {file: number / len(group) for group in (worlds, others) for number, file in enumerate(group)}
+    items.sort(key=lambda item: place.get(item.path, -1.0))
     gc.freeze()  # thousands of tests: no collection needs to look at them all again
 
 
-def _rank(item: pytest.Item) -> int:
-    folder = _folder(item)
-    return _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
-
-
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(ROOT / "tests").parts[0]
+def _folder(file: Path) -> str:
+    return file.relative_to(ROOT / "tests").parts[0]
