@@ -7,13 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.agent.world import CALC, Gateway, Outcome, Repository, a_step, gateway, run_step
+from tests.integration.agent.world import (
+    CALC,
+    PYTEST,
+    Commands,
+    Gateway,
+    Outcome,
+    Repository,
+    a_step,
+    gateway,
+    run_step,
+)
+
+from orch.api.work import StepInput
 
 
 class Bench:
-    """Runs steps on a repository. `world`: the gateway of the last one."""
+    """Runs steps on a repository. `world`: the gateway of the last one; `suite`: how the repository is tested."""
 
     world: Gateway
+    suite = PYTEST
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
@@ -27,7 +40,10 @@ class Bench:
         with gateway(self.folder, scripts) as self.world:
             if before is not None:
                 before(self.world)
-            return run_step(self.world, a_step(self.world, self.repository, stage, **changes), self.folder, self.capsys)
+            return run_step(self.world, self._step(stage, **changes), self.folder, self.capsys)
+
+    def _step(self, stage: str, **changes: Any) -> StepInput:
+        return a_step(self.world, self.repository, stage, **{"commands": Commands(test=(self.suite,)), **changes})
 
     def changes(self, outcome: Outcome) -> dict[str, str]:
         """What the step's bundle changes."""

@@ -18,6 +18,13 @@ END = "text: Done."
 LOOK = "{tools: [{name: list, input: {}}], repeat: true}"
 
 
+@pytest.fixture
+def bench(bench: Bench) -> Bench:
+    """What a model does wrong is the same whatever tests the repository: this starts ten times as fast as pytest."""
+    bench.suite = "python3 -I -S -c 'exec(open(\"calc.py\").read()); assert add(2, 3) == 5'"
+    return bench
+
+
 def test_an_empty_answer_is_asked_again_then_the_end(bench: Bench) -> None:
     report = bench.run(turns("{repeat: true}")).report
     assert report.outcome is StepOutcome.BAD_ANSWER
