@@ -1,17 +1,22 @@
 """What all tests share: imports from the repository's root, a clean environment, an order that keeps all cores busy."""
 
+from __future__ import annotations
+
 import functools
 import gc
 import os
-import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpcore2
 import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from hack.world.nursery import Nursery
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `hack` and `tests` are not installed
@@ -30,7 +35,26 @@ hypothesis.settings.register_profile("orch", deadline=None)
 hypothesis.settings.load_profile("orch")
 
 _WORLDS = ("e2e", "chaos")
-_TOGETHER = re.compile(rf"tests/(?:{'|'.join(_WORLDS)}|integration/admission|integration/bench)/[^:]+")
+_TOGETHER = (
+    "e2e/",
+    "chaos/",
+    "integration/admission/",
+    "integration/bench/",
+    "integration/cli/test_enforced",
+    "integration/test_plugin",
+    "integration/testservers/github/weather/test_conformance",
+)
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """What starts programs of orch for this worker's tests."""
+    from hack.world.nursery import (
+        Nursery,
+    )  # with what worlds are made of: most of orch, which a unit test can do without
+
+    with Nursery() as opened:
+        yield opened
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -40,14 +64,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 class Together(LoadScopeScheduling):
-    """The tests of one module share a world, the policies of an installation, or a bench's server, which take seconds and memory to set up:
-    one worker runs them all. Every other test goes to whoever is free.
+    """The tests of some modules share what takes seconds to set up, a world or the policies of an installation say: one worker
+    runs them all. Every other test goes to whoever is free.
 
     xdist's own groups do it by renaming tests, which pytest 9.2 does not let it do any more, without a word."""
 
     def _split_scope(self, nodeid: str) -> str:
-        found = _TOGETHER.match(nodeid)
-        return found[0] if found else nodeid
+        module = nodeid.partition("::")[0]
+        return module if module.removeprefix("tests/").startswith(_TOGETHER) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:

@@ -5,6 +5,6 @@ import pytest
 pytest.register_assert_rewrite("tests.chaos.proof")  # so that a failure says what there was
 
 from tests.cluster import control_plane  # noqa: E402
-from tests.e2e.conftest import nursery, open_desk  # noqa: E402
+from tests.e2e.conftest import open_desk  # noqa: E402
 
-__all__ = ["control_plane", "nursery", "open_desk"]
+__all__ = ["control_plane", "open_desk"]

@@ -12,14 +12,7 @@ from hack.world.nursery import Nursery
 from tests.cluster import Cluster, control_plane
 from tests.e2e.desk import Desk
 
-__all__ = ["control_plane", "nursery", "open_desk"]
-
-
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """What starts the programs of this worker's worlds."""
-    with Nursery() as opened:
-        yield opened
+__all__ = ["control_plane", "open_desk"]
 
 
 @pytest.fixture(scope="module")

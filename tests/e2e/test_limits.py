@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 from hack.world import World
+from hack.world.nursery import Nursery
 from tests.bench.limits import Scene, load, play
 from tests.cluster import Cluster
 
@@ -20,7 +21,9 @@ SMALL = Scene(
 """Four times tighter than GitHub, for a few repositories: six polls a minute of six repositories are 72 points."""
 
 
-def test_nothing_is_refused_and_idle_repositories_cost_nothing(control_plane: Cluster, tmp_path: Path) -> None:
+def test_nothing_is_refused_and_idle_repositories_cost_nothing(
+    control_plane: Cluster, nursery: Nursery, tmp_path: Path
+) -> None:
     mark = secrets.token_hex(4)
     namespace, system = f"team-{mark}", f"orch-{mark}"
     stress = load(tmp_path, SMALL)
@@ -33,6 +36,7 @@ def test_nothing_is_refused_and_idle_repositories_cost_nothing(control_plane: Cl
         namespaces=[namespace],
         system=system,
         pace=SMALL.pace,
+        nursery=nursery,
     )
     with world:
         found = {figure.id: figure.value for figure in play(world, namespace, stress, SMALL)}

@@ -1,5 +1,5 @@
-"""The benches' smoke test starts programs and worlds as the end-to-end tests do."""
+"""The benches' smoke test has worlds as the end-to-end tests have."""
 
-from tests.e2e.conftest import nursery, open_desk
+from tests.e2e.conftest import open_desk
 
-__all__ = ["nursery", "open_desk"]
+__all__ = ["open_desk"]

@@ -1,19 +1,11 @@
 """What a nursery starts is a process as any other: its own environment, log and end."""
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from hack.world.nursery import Nursery
 
 _ENV = {"PATH": "/usr/bin:/bin"}
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as opened:
-        yield opened
 
 
 def test_its_end_and_its_words_are_known(nursery: Nursery, tmp_path: Path) -> None:
