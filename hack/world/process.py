@@ -75,10 +75,14 @@ class Process:
             time.sleep(0.02)
         return self._ready.read_text().strip()
 
+    def ended(self) -> int | None:
+        """Its exit status, once it has ended by itself or by `kill`."""
+        return None if self._child is None else self._child.poll()
+
     def check(self) -> None:
         """Raise ProcessError if the program has ended."""
-        if self._child is not None and self._child.poll() is not None:
-            raise ProcessError(f"{self.name} ended with status {self._child.returncode}:\n{self.tail()}")
+        if (status := self.ended()) is not None:
+            raise ProcessError(f"{self.name} ended with status {status}:\n{self.tail()}")
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of its output."""

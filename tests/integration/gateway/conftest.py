@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hack.world.nursery import Nursery
+from hack.world.process import Process
 from tests.integration.gateway.harness import KEY, MODEL_KEY, Faulty, Gateway, Program
 
 from orch.failpoints import VARIABLE
@@ -59,24 +61,28 @@ async def start(settings: GatewaySettings) -> AsyncIterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-async def launch(settings: GatewaySettings) -> AsyncIterator[Callable[..., Any]]:
-    """Starts a gateway in a process of its own, which dies at `failpoint` if one is named; ends it after the test."""
+def launch(settings: GatewaySettings, nursery: Nursery, tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts a gateway in a process of its own, which dies at `failpoint` if one is named; ends it after the test. `inside`: the
+    beginning of a command that has it as its child."""
     started: list[Program] = []
 
-    async def begin(*arguments: str, inside: Sequence[str] = (), failpoint: str = "", **more: object) -> Program:
-        process = await asyncio.create_subprocess_exec(
-            *(*inside, sys.executable, "-m", "orch.gateway", *arguments),
+    def begin(*arguments: str, inside: Sequence[str] = (), failpoint: str = "", **more: object) -> Program:
+        log = tmp_path / f"gateway-{len(started)}.log"
+        process = Process(
+            "gateway",
+            [*inside, sys.executable, "-m", "orch.gateway", *arguments],
+            log=log,
             env=_variables(settings, **more) | {VARIABLE: failpoint},
-            stderr=asyncio.subprocess.PIPE,
+            nursery=None if inside else nursery,
         )
-        started.append(Program(process))
+        process.start()
+        started.append(Program(process, log))
         return started[-1]
 
     yield begin
     for program in started:
-        if program.process.returncode is None:
+        if program.process.ended() is None:
             program.process.kill()
-            await program.process.wait()
 
 
 def _variables(settings: GatewaySettings, **more: object) -> dict[str, str]:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import httpx2
+from hack.world.process import Process
 
 from orch.adapters.meter import GatewayMeter, operator_token
 from orch.api.ticket import Claims, Role, sign
@@ -22,6 +24,7 @@ KEY = b"0123456789abcdef0123456789abcdef"
 MODEL_KEY = "sk-ant-secret-of-the-gateway"
 IDENTITY = "0123456789abcdef"
 MODEL = "claude-sonnet-5"
+_LOOK = 0.02
 
 
 def a_ticket(key: bytes = KEY, **claims: Any) -> str:
@@ -101,26 +104,33 @@ class Gateway:
 class Program:
     """A gateway in a process of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.log: list[dict[str, Any]] = []
-        self.raw = ""
+    def __init__(self, process: Process, log: Path) -> None:
+        self.process, self._log = process, log
+        self._read = 0
+
+    @property
+    def raw(self) -> str:
+        """All that it has said so far."""
+        return self._log.read_text() if self._log.exists() else ""
 
     async def until(self, event: str) -> dict[str, Any]:
-        """Read the log until it says so."""
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
-            self.raw += line.decode()
-            entry = json.loads(line)
-            self.log.append(entry)
-            if entry["event"] == event:
-                return entry
-        raise AssertionError(f"no {event}: {self.raw}")
+        """Read the log on until it says so."""
+        while True:
+            status = self.process.ended()
+            for line in self.raw[self._read :].splitlines(keepends=True):
+                if line.endswith("\n"):
+                    self._read += len(line)
+                    entry: dict[str, Any] = json.loads(line)
+                    if entry["event"] == event:
+                        return entry
+            assert status is None, f"no {event}: {self.raw}"
+            await asyncio.sleep(_LOOK)
 
     async def end(self) -> int:
-        assert self.process.stderr is not None
-        self.raw += (await self.process.stderr.read()).decode()
-        return await self.process.wait()
+        """Its exit status."""
+        while (status := self.process.ended()) is None:  # noqa: ASYNC110 - a process tells nobody
+            await asyncio.sleep(_LOOK)
+        return status
 
 
 class Faulty:

@@ -38,7 +38,7 @@ async def live(launch: Any, settings: GatewaySettings) -> AsyncIterator[Callable
     async with AsyncExitStack() as stack:
 
         async def begin(failpoint: str = "") -> tuple[Program, Gateway]:
-            program = await launch(failpoint=failpoint)
+            program = launch(failpoint=failpoint)
             return program, Gateway((await program.until("gateway_listening"))["url"], settings, stack)
 
         yield begin

@@ -41,7 +41,7 @@ async def test_a_stop_lets_a_stream_end_and_nothing_secret_is_logged(
 
     url, _ = await faulty(script)
     ready = tmp_path / "ready"
-    program = await launch(upstream_url=url, ready_file=ready)
+    program = launch(upstream_url=url, ready_file=ready)
     address = (await program.until("gateway_listening"))["url"]
     ticket = a_ticket()
     headers = {"authorization": f"Bearer {ticket}", "anthropic-version": "2023-06-01"}
@@ -54,7 +54,7 @@ async def test_a_stop_lets_a_stream_end_and_nothing_secret_is_logged(
         parts = answer.aiter_bytes()
         got = await anext(parts)
         assert ready.read_text() == f"{address}\n"
-        program.process.send_signal(signal.SIGTERM)
+        program.process.kill(signal.SIGTERM)
         go_on.set()
         got += b"".join([part async for part in parts])
     assert got == opening + end
@@ -76,19 +76,18 @@ async def test_a_stop_lets_a_stream_end_and_nothing_secret_is_logged(
 
 
 async def test_only_its_user_reaches_the_socket(launch: Any, settings: GatewaySettings) -> None:
-    program = await launch()
+    program = launch()
     await program.until("gateway_listening")
     assert settings.unix_socket.stat().st_mode & 0o777 == 0o600
     assert settings.data_dir.stat().st_mode & 0o777 == 0o700
 
 
 async def test_a_socket_left_by_a_crash_is_taken_over(launch: Any, settings: GatewaySettings) -> None:
-    first = await launch()
+    first = launch()
     await first.until("gateway_listening")
     first.process.kill()
-    await first.process.wait()
     assert settings.unix_socket.exists()
-    second = await launch()
+    second = launch()
     await second.until("gateway_listening")
 
 
@@ -96,7 +95,7 @@ async def test_a_second_gateway_on_the_folder_does_not_start(
     launch: Any, settings: GatewaySettings, tmp_path: Path
 ) -> None:
     async with running(settings) as url:
-        second = await launch(unix_socket=tmp_path / "other.sock")
+        second = launch(unix_socket=tmp_path / "other.sock")
         assert await second.end() == 1
         assert "another gateway uses this folder" in second.raw
         assert second.raw.count("\n") == 1
@@ -123,7 +122,7 @@ async def test_a_second_gateway_on_the_folder_does_not_start(
     ],
 )
 async def test_what_is_wrong_is_one_line(launch: Any, change: dict[str, str], status: int, complaint: str) -> None:
-    program = await launch(**change)
+    program = launch(**change)
     assert await program.end() == status
     assert complaint in program.raw
     assert program.raw.startswith("orch gateway: ")
@@ -132,7 +131,7 @@ async def test_what_is_wrong_is_one_line(launch: Any, change: dict[str, str], st
 
 async def test_a_short_ticket_key_is_refused(launch: Any, settings: GatewaySettings) -> None:
     settings.ticket_key_file.write_bytes(b"short")
-    program = await launch()
+    program = launch()
     assert await program.end() == 1
     assert "at least 32 random bytes" in program.raw
     assert "'short'" not in program.raw
@@ -140,13 +139,13 @@ async def test_a_short_ticket_key_is_refused(launch: Any, settings: GatewaySetti
 
 async def test_a_port_that_is_taken(launch: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        program = await launch(listen_port=taken.getsockname()[1])
+        program = launch(listen_port=taken.getsockname()[1])
         assert await program.end() == 1
     assert "set ORCH_GATEWAY_LISTEN_PORT to a free port" in program.raw
 
 
 async def test_it_takes_no_arguments(launch: Any) -> None:
-    program = await launch("--help")
+    program = launch("--help")
     assert await program.end() == 2
     assert "ORCH_GATEWAY_" in program.raw
 
@@ -199,7 +198,7 @@ async def test_a_call_that_ends_while_the_disk_is_full_is_settled_later(
 async def _on_a_small_disk(launch: Any, stand_in: Any, settings: GatewaySettings) -> tuple[Any, str, Path]:
     """A gateway whose data has 4 MB of room: the program, its address, and the file that takes up what is left."""
     small = on_a_small_disk(settings.data_dir, 4_000_000)
-    program = await launch(inside=small, upstream_url=stand_in.url)
+    program = launch(inside=small, upstream_url=stand_in.url)
     url = (await program.until("gateway_listening"))["url"]
     (inner,) = descendants(program.process.pid)
     return program, url, Path(f"/proc/{inner.pid}/root{settings.data_dir}/filler")
