@@ -29,11 +29,14 @@ from orch.reconcilers.projections import project_run
 from orch.runtime.audit import setup_logging
 from orch.runtime.controller import Controller
 from orch.runtime.manager import Manager
+from orch.runtime.pulse import Pulse
 from orch.runtime.reconcile import Key, Result
 from orch.runtime.source import Source
 from orch.runtime.streams import open_session
 
 _KINDS = ("bare", "runtime")
+_PROOF = 60
+"""Seconds after which the server ends a watch that has brought nothing yet."""
 
 
 def measure(objects: int = 3_000, rounds: int = 3, *, beds: Beds = bed) -> Iterator[Figure]:
@@ -136,7 +139,7 @@ async def bare(kubeconfig: str, namespace: str, count: Count, stop: asyncio.Even
         registry = kopf.OperatorRegistry()
 
         async def login(**_: object) -> kopf.AiohttpSession:
-            session = open_session(kube, opened=lambda _: None, listed=lambda *_: None, heard=lambda _: None)
+            session = open_session(kube, Pulse(), proof=_PROOF, opened=lambda _: None, listed=lambda *_: None)
             return kopf.AiohttpSession(server=kube.server, aiohttp_session=session)
 
         async def event(name: str, **_: Any) -> None:

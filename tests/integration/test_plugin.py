@@ -41,7 +41,7 @@ def test_it_runs_by_itself(place: Path, tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     file = tmp_path / "web.yaml"
     file.write_text(first.stdout)
-    assert _run(link, "validate", str(file)).stdout == f"{file}:5: OrchestratedRepo/web is valid\n"
+    assert _run(link, "validate", str(file)).stdout == f"{file}:6: OrchestratedRepo/web is valid\n"
     assert "there is no kubeconfig" in _run(link, "status").stderr
     assert _run(place / "kubectl_complete-orch", "expl").stdout == "explain\n:4\n"
 
