@@ -16,7 +16,8 @@ class Told:
 
     def __init__(self, repos: list[dict[str, Any]], runs: list[dict[str, Any]]) -> None:
         self.processes: dict[str, Any] = {}
-        self._left = {"orchestratedrepo": repos, "issuerun": runs}
+        self.server = self
+        self._left = {"orchestratedrepos": repos, "issueruns": runs}
 
     def get(self, kind: str, _name: str, _namespace: str) -> dict[str, Any]:
         left = self._left[kind]
