@@ -76,7 +76,10 @@ def tell(console: Console, world: World, document: dict[str, Any], *, seconds: f
 
 
 def _waits(world: World, run: dict[str, Any]) -> str:
-    """What stands in the way, in the words of a condition: the repository's first, for nothing goes on without it."""
+    """What stands in the way, in the words of a condition: the repository's first, for nothing goes on without it. Nothing is
+    known of a run that is not there yet."""
+    if not run:
+        return ""
     repo = world.server.get("orchestratedrepos", run["spec"]["repositoryRef"]["name"], NAMESPACE)
     for document, kind, status in ((repo, "Ready", "False"), (run, "Waiting", "True")):
         for condition in (document.get("status") or {}).get("conditions") or []:

@@ -14,7 +14,8 @@ from rich.console import Console
 class Told:
     """A world whose objects change at each look."""
 
-    def __init__(self, repos: list[dict[str, Any]], runs: list[dict[str, Any]]) -> None:
+    def __init__(self, repos: list[dict[str, Any] | None], runs: list[dict[str, Any] | None]) -> None:
+        """Status after status; None: the object is not there."""
         self.processes: dict[str, Any] = {}
         self.server = self
         self._left = {"orchestratedrepos": repos, "issueruns": runs}
@@ -22,6 +23,8 @@ class Told:
     def get(self, kind: str, _name: str, _namespace: str) -> dict[str, Any]:
         left = self._left[kind]
         status = left.pop(0) if len(left) > 1 else left[0]
+        if status is None:
+            return {}
         return {"spec": {"repositoryRef": {"name": "demo"}}, "status": status}
 
 
@@ -45,6 +48,11 @@ def test_it_says_why_nothing_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
         "… CredentialsRefused: GitHub does not accept the token",
         "… AwaitingChecks: 1 of 2 checks still run",
     ]
+
+
+def test_a_run_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Told([{}], [None, None, {"issue": {"title": "It"}, "completionTime": "x"}])
+    assert told(world, monkeypatch) == ["✓ claimed: It"]
 
 
 def test_a_strangers_title_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
