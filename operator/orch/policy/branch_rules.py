@@ -11,7 +11,7 @@ from typing import Final
 
 from orch.api.v1alpha1.orchestratedrepo_policy import MergeSpec
 from orch.api.v1alpha1.reasons import OrchestratedRepoReason as Reason
-from orch.policy.checks import OWN_CONTEXT
+from orch.policy.checks import OWN_CONTEXT, is_own, requires_own
 from orch.policy.text import one_line
 from orch.ports import BranchRules
 
@@ -70,7 +70,7 @@ def _problems(setting: Setting, spec: MergeSpec) -> Iterator[tuple[Reason, str]]
             Reason.METHOD_REFUSED,
             f"spec.merge.method is {spec.method}, and {branch} does not take that ({why}): {instead}",
         )
-    if not setting.is_told and _asks_for_us(base):
+    if not setting.is_told and requires_own(base):
         text = f"{branch} requires the status {OWN_CONTEXT}, which the token may not write: grant it Commit statuses (write)"
         yield Reason.STATUS_UNWRITABLE, text
 
@@ -105,18 +105,14 @@ def _methods(setting: Setting) -> tuple[list[str], str]:
     return allowed, ", ".join(told)
 
 
-def _asks_for_us(base: BranchRules) -> bool:
-    return any(name.casefold() == OWN_CONTEXT for name in base.required_checks)
-
-
 def _summary(setting: Setting) -> str:
     """What a run will wait for on GitHub."""
     base = setting.base
     waits = []
-    if others := sorted(name for name in base.required_checks if name.casefold() != OWN_CONTEXT):
+    if others := sorted(name for name in base.required_checks if not is_own(name)):
         shown = ", ".join(one_line(name, 60) for name in others[:5])
         waits.append(f"the checks {shown}{f' and {len(others) - 5} more' if len(others) > 5 else ''}")
-    if _asks_for_us(base):
+    if requires_own(base):
         waits.append(f"orch's own status, {OWN_CONTEXT}")
     if base.required_approvals:
         waits.append(f"{base.required_approvals} approving review{'s' if base.required_approvals > 1 else ''}")

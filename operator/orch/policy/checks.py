@@ -17,11 +17,19 @@ OWN_CONTEXT: Final = "orch"
 """Of orch's own commit status, which branch rules may require; contexts ignore case. A check run of that name is somebody else's."""
 
 
+def is_own(context: str) -> bool:
+    """Whether it is the context of orch's status, as the host compares them."""
+    return context.casefold() == OWN_CONTEXT
+
+
+def requires_own(rules: BranchRules) -> bool:
+    """Whether the branch takes nothing that orch has not said yes to."""
+    return any(is_own(name) for name in rules.required_checks)
+
+
 def by_others(checks: Checks) -> Checks:
     """Without what orch says itself, for which it would wait for ever."""
-    return replace(
-        checks, items=tuple(c for c in checks.items if not (c.name.casefold() == OWN_CONTEXT and c.id is None))
-    )
+    return replace(checks, items=tuple(c for c in checks.items if not (is_own(c.name) and c.id is None)))
 
 
 class ChecksResult(StrEnum):
@@ -65,7 +73,7 @@ def judge(checks: Checks, rules: BranchRules, spec: MergeSpec, *, grace_over: bo
     pending = _those(counted, CheckState.PENDING)
     passed = len(counted) - len(failing) - len(interrupted) - len(pending)
     required = rules.required_checks.union(spec.required_checks)
-    wanted = {name for name in required if name.casefold() != OWN_CONTEXT}
+    wanted = {name for name in required if not is_own(name)}
     missing = sorted(wanted - {c.name for c in counted})
     result, message = _result(spec, failing, interrupted, pending, missing, total=len(counted), grace_over=grace_over)
     if not checks.readable:

@@ -9,7 +9,7 @@ from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import ApprovalOutcome, Gate, MergeGate, PullRequestState, UpToDate
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import NotMergeable
-from orch.policy.checks import OWN_CONTEXT
+from orch.policy.checks import requires_own
 from orch.policy.freezes import in_freeze
 from orch.policy.merging import Ended, Facts, Fix, FixNeeded, GateVerdict, Ready, Wait, decide, is_open
 from orch.policy.text import one_line
@@ -76,8 +76,7 @@ async def _tell_host(ctx: RunContext, facts: Facts) -> Waiting | None:
     """Where its rules require our word before a merge, or block it for what they tell nobody, it is given now: then the pull
     request is looked at anew. Elsewhere the merge does not wait for it."""
     ctx.open_head = facts.expected_head
-    is_required = any(name.casefold() == OWN_CONTEXT for name in facts.rules.required_checks)
-    if not is_required and facts.pull.mergeable_state != "blocked":
+    if not requires_own(facts.rules) and facts.pull.mergeable_state != "blocked":
         return None
     shown = await show_open(ctx)
     if isinstance(shown, Waiting):
