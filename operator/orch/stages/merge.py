@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
-from orch.api.conditions import set_condition
+from orch.api.conditions import find_condition, set_condition
 from orch.api.v1alpha1 import ApprovalOutcome, Gate, MergeGate, PullRequestState, UpToDate
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import NotMergeable
@@ -25,12 +26,14 @@ from orch.stages.review import approvers, trusted_reviewers
 from orch.stages.signs import show_open, since_shown
 from orch.stages.update import bring_up_to_date, resolve
 
+_COMPUTING: Final = "MergeabilityUnknown"
+
 _REASONS: Final = {
     "MergeFrozen": WaitingReason.MERGE_FROZEN,
     "TakenOver": WaitingReason.TAKEN_OVER,
     "AwaitingReview": WaitingReason.AWAITING_REVIEW,
     "ChecksRunning": WaitingReason.AWAITING_CHECKS,
-    "MergeabilityUnknown": WaitingReason.AWAITING_CHECKS,
+    _COMPUTING: WaitingReason.AWAITING_CHECKS,
 }
 
 
@@ -66,7 +69,7 @@ async def merge(ctx: RunContext) -> Outcome:
             return await _fix(ctx, verdict)
         case Wait():
             reason = _REASONS.get(verdict.reason, WaitingReason.AWAITING_HUMAN)
-            return Waiting(reason, verdict.message, min(pace(ctx), after(since_shown(ctx))))
+            return Waiting(reason, verdict.message, _rest(ctx, verdict))
         case Ended():
             ctx.pull = None
             return Waiting(None, verdict.message, NOW)
@@ -114,6 +117,18 @@ async def _facts(ctx: RunContext, pull: Pull, approval: ApprovalOutcome) -> Fact
     )
 
 
+def _rest(ctx: RunContext, verdict: Wait) -> timedelta:
+    """Until the next look. What GitHub computes is there in seconds, however long ago we pushed: it forgets it each time the base
+    branch moves, and where that is often, a late look would find it forgotten again."""
+    if verdict.reason == _COMPUTING:
+        since = [gate.since for gate in ctx.run.status.merge_gates if gate.reason == _COMPUTING]
+        approved = find_condition(ctx.run, IssueRunCondition.MERGE_APPROVED)
+        if approved is not None:  # before that it was looked at for people's sake, and seldom
+            since.append(approved.last_transition_time)
+        return after(ctx.clock() - max(since), soonest=timedelta(seconds=1))
+    return min(pace(ctx), after(since_shown(ctx)))
+
+
 def _record(ctx: RunContext, gates: Sequence[GateVerdict]) -> None:
     """For `explain`. One that stands as it stood keeps its time, so that nothing new is nothing to write."""
     status = ctx.run.status
@@ -125,10 +140,14 @@ def _record(ctx: RunContext, gates: Sequence[GateVerdict]) -> None:
                 passed=gate.passed,
                 reason=gate.reason,
                 message=one_line(gate.message, limit=256),
-                since=old.since if (old := known.get(gate.name)) and old.passed is gate.passed else now,
+                since=old.since if (old := known.get(gate.name)) and _same(old, gate) else now,
             )
             for gate in gates
         ]
+
+
+def _same(old: MergeGate, new: GateVerdict) -> bool:
+    return (old.passed, old.reason) == (new.passed, new.reason)
 
 
 async def _holds_base(ctx: RunContext, head: str) -> bool:

@@ -113,6 +113,19 @@ async def test_while_people_are_asked_the_world_is_looked_at_once_in_five_minute
     assert outcome.retry_after == timedelta(minutes=5)
 
 
+async def test_what_github_had_still_to_compute_while_people_were_asked_is_looked_at_soon_once_they_have_answered() -> (
+    None
+):
+    world = await waiting_at_merge()
+    world.forge.set_pull(mergeable=None)
+    await world.play(merge)
+    world.clock.forward(timedelta(hours=3))
+    world.decide(APPROVED)
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert (outcome.reason, outcome.retry_after) == ("AwaitingChecks", timedelta(seconds=1))
+
+
 async def test_a_merge_of_the_base_branch_stays_approved() -> None:
     world = await waiting_at_merge()
     world.decide(APPROVED)

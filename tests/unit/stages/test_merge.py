@@ -51,6 +51,21 @@ async def test_what_holds_the_merge_back(facts: dict[str, object], reason: Waiti
     assert "merge" not in world.acts.made
 
 
+async def test_what_github_computes_anew_is_looked_at_soon_however_old_the_push_is() -> None:
+    world = await at(merge)
+    world.clock.forward(timedelta(hours=1))
+    world.forge.set_pull(mergeable=None)
+    soon = await world.play(merge)
+    world.clock.forward(timedelta(minutes=5))
+    later = await world.play(merge)
+    assert isinstance(soon, Waiting)
+    assert soon.retry_after == timedelta(seconds=1)
+    assert isinstance(later, Waiting)
+    assert later.retry_after == timedelta(seconds=30), "a tenth of the wait, as elsewhere"
+    world.forge.set_pull(mergeable=True)
+    assert await world.play(merge) == Waiting(None, "merged", timedelta(0))
+
+
 async def test_a_rule_that_github_hides_is_told_that_we_are_ready_and_asked_again() -> None:
     world = await at(merge)
     world.forge.set_pull(mergeable_state="blocked")

@@ -222,7 +222,7 @@ class MergeGate(StatusModel):
     message: Annotated[str, text(256)]
     """What was found."""
     since: Time
-    """Since when it is open, or closed."""
+    """Since when it is open, or closed for this reason."""
 
 
 class GateApproval(StatusModel):
