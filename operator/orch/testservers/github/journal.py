@@ -220,8 +220,9 @@ async def query(request: Request) -> Response:
     number of requests that are not over.
     Of an entry: `status` is what the client got, null when it got no whole answer (then `dropped`); `acted_status` is
     what the stand-in's own work ended with, null when a fault kept it from working; `moved`
-    names the refs that a push has changed, and is null for everything else; `fault` is that fault's id;
-    `account` is null without a valid token; `path` has no `/api/v3`; `response_body` is there with the setting `record_bodies`.
+    names the refs that a push has changed, each with its commit before and after (null: none), and is null for everything
+    else; `fault` is that fault's id; `account` is null without a valid token; `path` has no `/api/v3`; `response_body` is
+    there with the setting `record_bodies`.
     """
     journal: Journal = request.scope["orch.journal"]
     asked = request.query_params

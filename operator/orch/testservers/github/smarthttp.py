@@ -97,8 +97,10 @@ async def _serve(request: Request, tail: str, service: str) -> Response:
         answer = await _backend(request, env, whole=True)
         after = await git.refs()
     # no push moves refs/pull/: what changed there meanwhile is a pull request that somebody opened
-    mine = (ref for ref in before | after if not ref.startswith("refs/pull/"))
-    request.scope["orch.moved"] = sorted(ref for ref in mine if before.get(ref) != after.get(ref))
+    mine = sorted(ref for ref in before | after if not ref.startswith("refs/pull/"))
+    request.scope["orch.moved"] = {
+        ref: [before.get(ref), after.get(ref)] for ref in mine if before.get(ref) != after.get(ref)
+    }
     await _announce(state, repo, git, before, after, caller)
     return answer
 

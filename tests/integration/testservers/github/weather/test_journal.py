@@ -55,7 +55,7 @@ def test_git_packs_are_counted_not_kept(world: Any) -> None:
     world.git("push", "origin", "HEAD:refs/heads/more", cwd=clone)
     [entry] = world.journal(method="POST", path="git-receive-pack$")
     assert entry["account"] == "octo"
-    assert entry["moved"] == ["refs/heads/more"]
+    assert entry["moved"] == {"refs/heads/more": [None, world.git("rev-parse", "HEAD", cwd=clone)]}
     assert entry["request_body"] is None
     assert entry["request_size"] > 100
 
@@ -74,7 +74,7 @@ def test_a_push_that_was_cut_short_moved_nothing(world: Any) -> None:
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall("\r\n".join((*lines, "", "")).encode() + b"00a0")
     [entry] = world.until(lambda: world.journal(method="POST", path="git-receive-pack$"))
-    assert entry["moved"] == []
+    assert entry["moved"] == {}
 
 
 def test_a_large_body_is_counted_not_kept(world: Any) -> None:
