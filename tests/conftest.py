@@ -39,6 +39,8 @@ _TOGETHER = (
     "e2e/",
     "chaos/",
     "integration/admission/",
+    "integration/approvals/test_any_sequence",
+    "integration/approvals/test_witness",
     "integration/bench/",
     "integration/cli/test_enforced",
     "integration/test_plugin",

@@ -3,109 +3,117 @@ people did not see at exactly that content."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-import yaml
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from kubernetes.aio.client import ApiClient
-from tests.cluster import Cluster
-from tests.integration.admission.office import Office, opened
-from tests.integration.approvals.scene import PEOPLE, VOTERS, Books, Joined, Scene
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from tests.integration.approvals.host import LOGINS, PROTECTION
+from tests.integration.approvals.model import FEE, WRITINGS
+from tests.integration.approvals.process import QUESTIONS, REPOS, RUNS
+from tests.integration.approvals.scene import OPERATOR, PEOPLE, VOTERS, Joined, Scene
 
-from orch.kube.client import connect
-from orch.reconcilers.admission import Admission
+from orch import failpoints
+
+HANDS = (*sorted(PEOPLE), OPERATOR)
+"""Whoever can reach the API server with a patch."""
+_ACTS = ("push", "merge", "open-pull", "consume-approval", "create approvals", "patch approvals", "patch issueruns")
+DEATHS = [point for point in failpoints.points() if point.startswith(_ACTS)]
+PATHS = {"push": "git-receive-pack$", "merge": "/merge$", "pull": "/pulls$"}
+
+TWISTS: Mapping[str, Callable[[Scene], Awaitable[None] | None]] = {
+    "somebody pushes": lambda scene: scene.push("alice", {FEE: "FEE = 98\n"}),
+    "somebody pushes nothing new": lambda scene: scene.push("alice", {}),
+    "somebody deletes the branch": lambda scene: scene.push("alice", None),
+    "somebody asks for a change": lambda scene: scene.on_pull("alice", "request changes"),
+    "somebody closes the issue": lambda scene: scene.on_issue("alice", "close"),
+    "somebody cancels": lambda scene: scene.cancel("boris"),
+    "somebody denies": lambda scene: scene.answer("clara", scene.questions()[-1], {"verdict": "Deny"}),
+    "the base branch moves": lambda scene: scene.base_moves({"zones/other.py": "FEE = 31\n"}),
+    "the base branch conflicts": lambda scene: scene.base_moves({FEE: "FEE = 32\n"}),
+    "the checks turn red": lambda scene: scene.checks_end("failure"),
+    "people lose the verb": lambda scene: scene.let_approve("clara"),
+    "the rule becomes stricter": lambda scene: scene.set_quorum(3),
+    "the operator dies at the push": lambda scene: scene.dies("push@sent"),
+    "the operator dies at the merge": lambda scene: scene.dies("merge@sent"),
+}
+"""What comes between the people's yes and the act that it allows."""
 
 
 class AnySequence(RuleBasedStateMachine):
-    """The machine; `joined` and `loop` are what all its runs share."""
+    """The machine; `joined` is what all its runs share."""
 
     joined: Joined
-    loop: asyncio.AbstractEventLoop
 
     def __init__(self) -> None:
         super().__init__()
         self.scene = Scene(self.joined, quorum=2)
         self.gaps = 1
         """How often the binding may still be deleted: the API server takes a second to take each change up."""
-        self._do(self.scene.open())
 
-    def _do(self, what: Awaitable[Any]) -> None:
-        self.loop.run_until_complete(what)  # type: ignore[arg-type]
+    def _do(self, what: Awaitable[None]) -> None:
+        self.joined.do(what)
 
     def teardown(self) -> None:
-        self._do(self.scene.close())
+        self.scene.close()
+
+    def _question(self, place: int) -> str:
+        names = self.scene.questions()
+        return names[place % len(names)]
+
+    @initialize(is_pushed=st.booleans())
+    def it_begins(self, is_pushed: bool) -> None:
+        self._do(self.scene.open())
+        if is_pushed:
+            self._do(self.scene.goes_well())
+
+    # People in the cluster.
 
     @rule(
-        user=st.sampled_from(sorted(PEOPLE)),
+        user=st.sampled_from(HANDS),
         verdict=st.sampled_from(["Approve", "Approve", "Approve", "Deny"]),
-        with_groups=st.booleans(),
+        groups=st.sampled_from([None, None, ["security"]]),
         place=st.integers(0, 3),
         stale=st.booleans(),
     )
-    def somebody_answers(self, user: str, verdict: str, with_groups: bool, place: int, stale: bool) -> None:
-        names = sorted(self.scene.books.seen)
-        if not names:
-            return
-        groups = list(PEOPLE[user]) if with_groups and PEOPLE[user] else None
+    def somebody_answers(self, user: str, verdict: str, groups: list[str] | None, place: int, stale: bool) -> None:
         digest = "sha256:" + "0" * 64 if stale and place == 3 else None
         decision = {"verdict": verdict, "groups": groups, "digest": digest}
-        self._do(self.scene.answer(user, names[place % len(names)], decision))
+        self._do(self.scene.answer(user, self._question(place), decision))
 
-    @rule(user=st.sampled_from(sorted(PEOPLE)), key=st.sampled_from(VOTERS))
-    def somebody_decides_as_somebody_else(self, user: str, key: str) -> None:
-        for name in sorted(self.scene.books.seen):
-            if user != key:
-                self._do(self.scene.answer(user, name, {"verdict": "Deny", "comment": f"by {user}"}, key))
+    @rule(user=st.sampled_from(HANDS), key=st.sampled_from(VOTERS), place=st.integers(0, 3))
+    def somebody_decides_as_somebody_else(self, user: str, key: str, place: int) -> None:
+        if user != key:
+            decision = {"verdict": "Deny", "comment": f"by {user}"}
+            self._do(self.scene.answer(user, self._question(place), decision, key))
 
     @rule(user=st.sampled_from(VOTERS), place=st.integers(0, 3))
     def somebody_withdraws(self, user: str, place: int) -> None:
-        names = sorted(self.scene.books.seen)
-        if names:
-            self._do(self.scene.answer(user, names[place % len(names)], None))
-
-    @rule(then_look=st.booleans())
-    def everybody_agrees(self, then_look: bool) -> None:
-        """What usually happens: people are asked, they answer, the operator counts, and perhaps goes on at once."""
-        self._do(self.scene.reconcile_run())
-        for name in sorted(self.scene.books.seen):
-            for user in ("anna", "boris"):
-                decision = {"verdict": "Approve", "groups": list(PEOPLE[user]) or None, "digest": None}
-                self._do(self.scene.answer(user, name, decision))
-        self._do(self.scene.reconcile_questions())
-        if then_look:
-            self._do(self.scene.reconcile_run())
+        self._do(self.scene.answer(user, self._question(place), None))
 
     @rule(place=st.integers(0, 3), users=st.sets(st.sampled_from(VOTERS), min_size=2))
     def people_answer_at_once(self, place: int, users: set[str]) -> None:
-        names = sorted(self.scene.books.seen)
-        if names:
-            self._do(self.scene.answer_at_once(names[place % len(names)], *sorted(users)))
+        self._do(self.scene.answer_at_once(self._question(place), *sorted(users)))
 
     @rule(user=st.sampled_from(sorted(PEOPLE)), place=st.integers(0, 3))
     def somebody_has_it_asked_again(self, user: str, place: int) -> None:
-        names = sorted(self.scene.books.seen)
-        if names:
-            self._do(self.scene.ask_again(user, names[place % len(names)]))
+        self._do(self.scene.ask_again(user, self._question(place)))
 
     @rule(user=st.sampled_from(VOTERS), goes_on=st.booleans())
     def somebody_cancels_and_perhaps_tries_again(self, user: str, goes_on: bool) -> None:
-        self.scene.cancel(user)
-        self._do(self.scene.reconcile_run())
+        self._do(self.scene.cancel(user))
+        self._do(self.scene.look(RUNS))
         if goes_on:
-            self._do(self.scene.retry())
-
-    @precondition(lambda self: self.gaps > 0)
-    @rule()
-    def the_binding_is_deleted_and_comes_back(self) -> None:
-        self.gaps -= 1
-        self._do(self.scene.lose_and_restore_the_binding())
+            self._do(self.scene.try_again())
 
     @rule(users=st.sets(st.sampled_from(VOTERS)))
     def the_administrator_binds_the_verb(self, users: set[str]) -> None:
@@ -113,130 +121,93 @@ class AnySequence(RuleBasedStateMachine):
 
     @rule(quorum=st.integers(1, 3))
     def the_administrator_sets_the_quorum(self, quorum: int) -> None:
-        self.scene.set_quorum(quorum)
+        self._do(self.scene.set_quorum(quorum))
+
+    @precondition(lambda self: self.gaps > 0)
+    @rule()
+    def the_binding_is_deleted_and_comes_back(self) -> None:
+        self.gaps -= 1
+        self._do(self.scene.lose_and_restore_the_binding())
+
+    # People on GitHub, and the model.
+
+    @rule(
+        login=st.sampled_from(LOGINS), act=st.sampled_from(["label", "unlabel", "comment", "edit", "close", "reopen"])
+    )
+    def somebody_acts_on_the_issue(self, login: str, act: str) -> None:
+        self.scene.on_issue(login, act)
+
+    @rule(login=st.sampled_from(LOGINS), act=st.sampled_from(["approve", "request changes", "close", "reopen"]))
+    def somebody_acts_on_the_pull_request(self, login: str, act: str) -> None:
+        self.scene.on_pull(login, act)
+
+    @rule(
+        login=st.sampled_from(LOGINS),
+        files=st.sampled_from([{FEE: "FEE = 99\n"}, {}, None]),
+        start=st.sampled_from(["", "main"]),
+    )
+    def somebody_pushes_to_the_branch(self, login: str, files: dict[str, str] | None, start: str) -> None:
+        self.scene.push(login, files, start=start)
+
+    @rule(path=st.sampled_from(["zones/other.py", FEE]))
+    def the_base_branch_moves(self, path: str) -> None:
+        self.scene.base_moves({path: "FEE = 30\n"})
+
+    @rule(rules=st.sampled_from([[], [PROTECTION], [{**PROTECTION, "strict": True}]]))
+    def protections_change(self, rules: list[dict[str, Any]]) -> None:
+        self.scene.protect(*rules)
+
+    @rule(state=st.sampled_from(["success", "failure"]))
+    def the_checks_end(self, state: str) -> None:
+        self.scene.checks_end(state)
+
+    @rule(what=st.sampled_from(sorted(WRITINGS)))
+    def the_model_changes_its_mind(self, what: str) -> None:
+        self.scene.writes(what)
+
+    @rule(minutes=st.sampled_from([3, 60, 1800]))
+    def time_passes(self, minutes: int) -> None:
+        self.joined.outside.github.forward(timedelta(minutes=minutes))
+
+    # The operator.
 
     @rule()
-    def a_stranger_pushes(self) -> None:
-        self.scene.push_as_stranger()
+    def everything_goes_well(self) -> None:
+        self._do(self.scene.goes_well())
 
-    @rule(word=st.sampled_from(["another change", "a third change"]))
-    def the_model_changes_its_mind(self, word: str) -> None:
-        self.scene.rewrite(word)
+    @rule(twist=st.sampled_from(sorted(TWISTS)))
+    def everybody_agrees_and_then(self, twist: str) -> None:
+        self._do(self.scene.agree())
+        done = TWISTS[twist](self.scene)
+        if done is not None:
+            self._do(done)
+        self._do(self.scene.look())
 
-    @rule()
-    def the_base_branch_moves(self) -> None:
-        self._do(self.scene.merge_base())
+    @rule(plurals=st.permutations([REPOS, QUESTIONS, RUNS]), most=st.integers(1, 3))
+    def the_operator_looks(self, plurals: list[str], most: int) -> None:
+        self._do(self.scene.look(*plurals[:most]))
 
-    @rule()
-    def the_operator_looks_at_the_run(self) -> None:
-        self._do(self.scene.reconcile_run())
+    @rule(point=st.sampled_from(DEATHS))
+    def the_operator_dies(self, point: str) -> None:
+        self._do(self.scene.dies(point))
 
-    @rule()
-    def the_operator_counts(self) -> None:
-        self._do(self.scene.reconcile_questions())
-
-    @rule(hours=st.sampled_from([1, 30]))
-    def time_passes(self, hours: int) -> None:
-        self.scene.world.clock.forward(timedelta(hours=hours))
-
-    @rule(act=st.sampled_from(["push", "merge"]), how=st.sampled_from(["crash_before", "crash_after", "lost"]))
-    def the_operator_dies_at_an_act(self, act: str, how: str) -> None:
-        setattr(self.scene.world.acts, how, act)
-        self._do(self.scene.reconcile_run())
-        self.scene.world.acts.heal()
-        self.scene.start_operator()
+    @rule(what=st.sampled_from(sorted(PATHS)), drop=st.sampled_from(["before", "after"]))
+    def an_answer_is_lost(self, what: str, drop: str) -> None:
+        self._do(self.scene.loses_an_answer(PATHS[what], drop))
 
     @invariant()
     def nothing_happened_that_was_not_seen(self) -> None:
-        assert self.scene.books.unseen == []
+        assert self.scene.books.wrong == []
 
 
-@pytest.fixture(scope="module")
-def office(control_plane: Cluster) -> Iterator[Office]:
-    """The admission policies, as users install them."""
-    with opened(control_plane) as office:
-        yield office
-
-
-@pytest.fixture
-def joined(office: Office, tmp_path: Path) -> Iterator[tuple[Joined, asyncio.AbstractEventLoop]]:
-    """Everybody's connections, and the loop that they live in."""
-    loop = asyncio.new_event_loop()
-    account = yaml.safe_load(office.cluster.kubeconfig.read_text())
-    token = office.cluster.server.make_token("orch", office.home)
-    account["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in account["users"]]
-    kubeconfig = tmp_path / "operator.kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(account))
-
-    async def join() -> Joined:
-        kube, admin = await connect(kubeconfig), await connect(office.cluster.kubeconfig)
-        clients = {user: await _person(office.cluster, user, groups) for user, groups in PEOPLE.items()}
-        return Joined(kube, admin, clients, office, Admission(kube, suffix=office.mark))
-
-    async def part(joined: Joined) -> None:
-        for client in (joined.kube, joined.admin, *joined.clients.values()):
-            await client.close()
-
-    everybody = loop.run_until_complete(join())
-    yield everybody, loop
-    loop.run_until_complete(part(everybody))
-    loop.close()
-
-
-async def _person(cluster: Cluster, user: str, groups: tuple[str, ...]) -> ApiClient:
-    return await cluster.connect(as_user=user, as_group=groups[0] if groups else None)
-
-
-def test_no_sequence_of_acts_leads_to_what_nobody_saw(joined: tuple[Joined, asyncio.AbstractEventLoop]) -> None:
-    everybody, loop = joined
+def test_no_sequence_of_acts_leads_to_what_nobody_saw(joined: Joined) -> None:
     run_state_machine_as_test(
-        type("Played", (AnySequence,), {"joined": everybody, "loop": loop}),
+        type("Played", (AnySequence,), {"joined": joined}),
         settings=settings(
-            max_examples=25,
-            stateful_step_count=20,
+            max_examples=8,
+            stateful_step_count=12,
             deadline=None,
             phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to make a sequence shorter would take minutes
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-def test_the_good_sequence_pushes_and_merges(joined: tuple[Joined, asyncio.AbstractEventLoop]) -> None:
-    everybody, loop = joined
-
-    async def play() -> Books:
-        scene = Scene(everybody, quorum=2)
-        await scene.open()
-        for _ in range(4):
-            await scene.reconcile_run()
-            for name in sorted(scene.books.seen):
-                await scene.answer("anna", name, {"verdict": "Approve", "groups": ["security"]})
-                await scene.answer("boris", name, {"verdict": "Approve"})
-            await scene.reconcile_questions()
-        await scene.close()
-        return scene.books
-
-    books = loop.run_until_complete(play())
-    assert books.unseen == []
-    assert books.done == ["push", "merge"]
-
-
-def test_what_was_forged_while_the_binding_was_gone_leads_to_nothing(
-    joined: tuple[Joined, asyncio.AbstractEventLoop],
-) -> None:
-    everybody, loop = joined
-
-    async def play() -> tuple[Books, int]:
-        scene = Scene(everybody, quorum=2)
-        await scene.open()
-        await scene.lose_and_restore_the_binding()
-        for _ in range(2):
-            await scene.reconcile_questions()
-            await scene.reconcile_run()
-        forged = [len(question.spec.decisions) for question in await scene.questions()]
-        await scene.close()
-        return scene.books, max(forged)
-
-    books, forged = loop.run_until_complete(play())
-    assert forged == len(VOTERS), "they are there, and do not count"
-    assert (books.unseen, books.done) == ([], [])
