@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import checks, control, faults, graphql, journal, limits, smarthttp, web
+from . import checks, control, faults, graphql, journal, limits, merge_queue, smarthttp, web
 from .auth import API_VERSIONS, Auth
 from .etags import ETags
 from .faults import Faults
@@ -55,6 +55,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     smarthttp.install_hook(state)
     app.state.webhooks = Webhooks(state)
     checks.requeue_unfinished(state)
+    merge_queue.open_queues(state)
     workers = [asyncio.create_task(checks.work(state)) for _ in range(state.settings.checks.workers)]
     try:
         yield

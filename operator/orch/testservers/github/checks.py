@@ -23,6 +23,8 @@ from .render.users import ACTIONS_APP
 from .render.view import View
 from .state import State
 
+QUEUE_BRANCHES = "gh-readonly-queue/"
+"""Begin of the names of the branches that merge queues make. Source: GitHub Docs, "Managing a merge queue"."""
 TAIL = 60_000
 """Characters of the log's end that go into `output.text`. Source: the API's limit is 65535."""
 
@@ -159,7 +161,9 @@ def _finish(state: State, run: CheckRun, conclusion: Conclusion, summary: str) -
 
 async def _execute(state: State, run: CheckRun, spec: CheckSpec, room: Path) -> int | None:
     """Exit code of the command, None after its time. Its output goes to the log as it comes."""
+    suite = state.store.find(CheckSuite, run.suite_id)
     env = {
+        **_event_of(suite.head_branch if suite else None),
         "PATH": state.settings.checks.path,
         "HOME": str(room / "tmp"),
         "TMPDIR": str(room / "tmp"),
@@ -187,6 +191,14 @@ async def _execute(state: State, run: CheckRun, spec: CheckSpec, room: Path) -> 
     finally:
         kill_group(process)
         await end(process)
+
+
+def _event_of(branch: str | None) -> dict[str, str]:
+    """What Actions tells a job of what started it. Source: GitHub Docs, "Variables reference"."""
+    if branch is None:
+        return {"GITHUB_EVENT_NAME": "pull_request"}
+    name = "merge_group" if branch.startswith(QUEUE_BRANCHES) else "push"
+    return {"GITHUB_EVENT_NAME": name, "GITHUB_REF": f"refs/heads/{branch}"}
 
 
 async def _drain(process: asyncio.subprocess.Process, path: Path, limit: int) -> None:

@@ -1,15 +1,17 @@
 """Merging a pull request: every precondition in GitHub's words, then real commits by plumbing.
 
-Who calls it: `routes.merges`. Source: GitHub REST "Merge a pull request" (405 not mergeable, 409 head moved).
+Who calls it: `routes.merges`, GraphQL's mutations, `merge_queue`.
+Source: GitHub REST "Merge a pull request" (405 not mergeable, 409 head moved).
 """
 
 from __future__ import annotations
 
 from . import issues
 from .errors import ApiError, invalid
-from .gitrepo import Commit, GitError, GitRepo
+from .gitrepo import ZERO, Commit, GitError, GitRepo
 from .pulls import check_mergeable, commits_of, committer, person
-from .records import Issue, Pull, Repo
+from .pushes import HEADS, ref_changed
+from .records import Issue, Pull, QueueEntry, Repo
 from .rules import check_blockers, review_blockers, rules_for
 from .state import State
 
@@ -30,17 +32,29 @@ async def merge(
         if not await check_mergeable(state, repo, pull, tip):
             raise ApiError(405, "Pull Request is not mergeable")
         commits = await commits_of(state, repo, pull)
-        new = await _build(state, repo, issue, pull, actor, tip, commits, method, (title, message))
+        new = await build(state, repo, issue, pull, actor, tip, commits, method, (title, message))
         try:
             await git.update_ref(f"refs/heads/{pull.base_ref}", new, tip)
         except GitError:
             raise ApiError(405, "Base branch was modified. Review and try the merge again.") from None
+    await landed(state, repo, issue, pull, actor, tip=tip, new=new)
+    return new
+
+
+async def landed(state: State, repo: Repo, issue: Issue, pull: Pull, actor: str, *, tip: str, new: str) -> None:
+    """What follows when the base branch has moved from `tip` to the merge `new`."""
     now = state.clock()
     pull.merged_at, pull.merged_by, pull.merge_commit_sha, pull.base_sha = now, actor, new, tip
     state.store.save(pull)
     issues.add_event(state, repo, pull.number, "merged", actor, commit_id=new)
     issues.close(state, repo, issue, actor, commit_id=None)
-    return new
+    if pull.base_ref == repo.default_branch:
+        issues.close_by_keywords(state, repo, issue.body or "", actor, new)
+    await ref_changed(state, repo, HEADS + pull.base_ref, tip, new, actor)
+    head = state.store.find(Repo, pull.head_repo_id)
+    if repo.delete_branch_on_merge and head is not None and pull.head_ref != head.default_branch:
+        await state.git(head).delete_ref(HEADS + pull.head_ref)
+        await ref_changed(state, head, HEADS + pull.head_ref, pull.head_sha, ZERO, actor)
 
 
 async def _check(state: State, repo: Repo, issue: Issue, pull: Pull, actor: str, method: str, sha: str | None) -> str:
@@ -53,6 +67,8 @@ async def _check(state: State, repo: Repo, issue: Issue, pull: Pull, actor: str,
         raise ApiError(409, "Head branch was modified. Review and try the merge again.")
     if pull.draft:
         raise ApiError(405, "Pull Request is still a draft")
+    if any(entry.number == pull.number for entry in state.store.of(QueueEntry, repo.id)):
+        raise ApiError(405, "Pull Request is in the merge queue")
     tip = await state.git(repo).find_ref(f"refs/heads/{pull.base_ref}")
     if tip is None:
         raise ApiError(405, "Pull Request is not mergeable")
@@ -94,10 +110,11 @@ async def _is_verified(state: State, repo: Repo, issue: Issue, pull: Pull, actor
     return all([await git.is_signed(commit.sha, keys) for commit in await commits_of(state, repo, pull)])
 
 
-async def _build(
+async def build(
     state: State, repo: Repo, issue: Issue, pull: Pull, actor: str, tip: str, commits: list[Commit], method: str,
-    texts: tuple[str | None, str | None],
+    texts: tuple[str | None, str | None] = (None, None),
 ) -> str:  # fmt: skip
+    """Write the commit, or commits, that the merge is. No branch moves. The caller has seen that it merges cleanly."""
     git = state.git(repo)
     if method == "rebase":
         return await _rebase(state, git, tip, commits)

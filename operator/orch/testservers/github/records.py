@@ -89,6 +89,9 @@ class BranchRule(BaseModel):
     strict: bool = False
     """The head must contain the base's tip."""
     merge_queue: bool = False
+    """Pull requests are merged by the queue alone."""
+    queue_method: MergeMethod = "merge"
+    """How the queue merges, whatever `merge_methods` says."""
     linear_history: bool = False
     """No merge commits."""
     signatures: bool = False
@@ -179,6 +182,18 @@ class Pull(Record):
     """Tips for which `mergeable` was computed; other tips mean "not known yet"."""
     tested_head: str | None = None
     mergeable: bool | None = None
+
+
+class QueueEntry(Record):
+    """A pull request's place in the merge queue of its base branch. What is older is in front."""
+
+    number: int
+    base_ref: str
+    enqueuer: str
+    enqueued_at: datetime
+    group_base: str | None = None
+    """The base branch's tip that its group was built on; None: it has none yet."""
+    group_sha: str | None = None
 
 
 class Comment(Record):
@@ -282,5 +297,5 @@ class Hook(Record):
 
 KINDS: tuple[type[Record], ...] = (
     Account, Token, Repo, Label, Issue, Pull, Comment, Event, Review, ReviewComment,
-    CheckSuite, CheckRun, CommitStatus, Hook,
+    CheckSuite, CheckRun, CommitStatus, Hook, QueueEntry,
 )  # fmt: skip

@@ -79,9 +79,12 @@ class Running:
 
 
 async def _settle(state: State) -> None:
-    await state.idle()
-    await state.check_queue.join()
-    await state.idle()
+    """A check that ends may move a merge queue on, which starts more of them."""
+    while True:
+        await state.idle()
+        await state.check_queue.join()
+        if state.is_idle:
+            return
 
 
 def bind(port: int = 0) -> socket.socket:

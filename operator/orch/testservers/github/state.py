@@ -48,6 +48,8 @@ class State:
             (self.data_dir / name).mkdir(parents=True, exist_ok=True)
         self.store = Store(self.data_dir / "state.sqlite")
         self.check_queue: asyncio.Queue[int] = asyncio.Queue()
+        self.queue_lock = asyncio.Lock()
+        """Held while merge queues move on."""
         self.can_sandbox: bool | None = None
         """Whether bubblewrap works here; None until it was tried."""
         self._secret = secrets.token_bytes(32)
@@ -108,6 +110,11 @@ class State:
             await work
         except Exception:
             log.exception("background work failed")
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no background work is left."""
+        return not self._tasks
 
     async def idle(self) -> None:
         """Wait until no background work is left (tests)."""

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from . import checks, pulls, rules
+from . import checks, merge_queue, pulls, rules
 from .access import role_of_caller
 from .gitrepo import FileDiff, GitError
 from .records import CheckRun, Comment, Event, Issue, Pull, Repo, Review
@@ -137,7 +137,9 @@ def _marks(site: Site, sha: str) -> str:
 def _state(site: Site, issue: Issue) -> str:
     pull = site.state.store.find_pull(site.repo.id, issue.number)
     word = "merged" if pull is not None and pull.merged_at else issue.state
-    return f'<span class="{word}">{word}</span>'
+    entry = merge_queue.find_entry(site.state, site.repo, issue.number)
+    place = f", {merge_queue.position_of(site.state, site.repo, entry)}. in the merge queue" if entry else ""
+    return f'<span class="{word}">{word}{place}</span>'
 
 
 def _rows(site: Site, issues: Iterable[Issue], kind: str) -> str:

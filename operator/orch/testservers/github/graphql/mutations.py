@@ -1,4 +1,4 @@
-"""The mutations that `gh` sends: open, edit, comment, label, close, merge. Each does what its REST sibling does.
+"""The mutations that `gh` sends: open, edit, comment, label, close, merge, each as its REST sibling; and the merge queue's.
 
 Who calls it: `endpoint`. Permissions are checked here, because the object comes out of a node id.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .. import issues, merging, pulls, reviews
+from .. import issues, merge_queue, merging, pulls, reviews
 from ..access import demand
 from ..errors import ApiError
-from ..pushes import HEADS, ref_changed
-from ..records import Account, Comment, Issue, Label, Record, Repo
+from ..records import Account, Comment, Issue, Label, Pull, Record, Repo
 from ..render.view import node_id, record_id
+from . import queues
 from .execute import GraphError, Node
 from .nodes import Graph
 
@@ -30,6 +30,8 @@ class Mutations:
             "createIssue": self._create_issue,
             "createPullRequest": self._create_pull,
             "mergePullRequest": self._merge,
+            "enqueuePullRequest": self._enqueue,
+            "dequeuePullRequest": self._dequeue,
             "addComment": self._comment,
             "addPullRequestReview": self._review,
             "closeIssue": self._close,
@@ -119,7 +121,7 @@ class Mutations:
         pull = self._state.store.find_pull(repo.id, issue.number)
         if pull is None:
             raise GraphError("NOT_FOUND", "no such pull request")
-        new = await merging.merge(
+        await merging.merge(
             self._state,
             repo,
             issue,
@@ -130,10 +132,28 @@ class Mutations:
             title=given.get("commitHeadline"),
             message=given.get("commitBody"),
         )
-        if pull.base_ref == repo.default_branch:
-            issues.close_by_keywords(self._state, repo, issue.body or "", self._actor, new)
-        await ref_changed(self._state, repo, HEADS + pull.base_ref, pull.base_sha, new, self._actor)
         return self._shown(repo, issue)
+
+    async def _enqueue(self, given: Input) -> Node:
+        """There is no `mergeMethod`: the queue's own rule says how it merges."""
+        repo, issue, pull = self._pull(given.get("pullRequestId"))
+        entry = await merge_queue.enqueue(
+            self._state, repo, issue, pull, self._actor, expected=given.get("expectedHeadOid")
+        )
+        return Node("Payload", {"mergeQueueEntry": queues.entry(self._graph, repo, entry), "clientMutationId": None})
+
+    async def _dequeue(self, given: Input) -> Node:
+        repo, _, pull = self._pull(given.get("id"))
+        entry = await merge_queue.dequeue(self._state, repo, pull, self._actor)
+        return Node("Payload", {"mergeQueueEntry": queues.entry(self._graph, repo, entry), "clientMutationId": None})
+
+    def _pull(self, value: Any) -> tuple[Repo, Issue, Pull]:
+        repo, issue = self._subject(value, "contents:write", "write")
+        demand(repo, self._graph.caller, "pull_requests:write", "write")
+        pull = self._state.store.find_pull(repo.id, issue.number)
+        if pull is None:
+            raise GraphError("NOT_FOUND", f"Could not resolve to a node with the global id of '{value}'")
+        return repo, issue, pull
 
     async def _review(self, given: Input) -> Node:
         repo, issue = self._subject(given.get("pullRequestId"), "pull_requests:write", "read")

@@ -13,10 +13,11 @@ from .. import pulls, rules
 from ..access import Caller, role_of_caller
 from ..issues import find_label
 from ..pushes import HEADS
-from ..records import CheckRun, Comment, CommitStatus, Event, Issue, Label, Pull, Repo, Review
+from ..records import CheckRun, Comment, CommitStatus, Issue, Label, Pull, Repo, Review
 from ..render.issues import association
 from ..render.view import View, node_id, record_id, stamp
 from ..state import State
+from . import queues
 from .execute import GraphError, Node, connection
 
 Args = dict[str, Any]
@@ -171,7 +172,7 @@ class Graph:
             "projectItems": lambda args: connection([], self.user, args),
             "milestone": None,
             "reactionGroups": [],
-            "timelineItems": lambda args: connection(store.on(Event, repo.id, row.number), _event, args),
+            "timelineItems": lambda args: connection(queues.events(store, repo, row, args), queues.event, args),
         }
 
     def _commenter(self, repo: Repo) -> Any:
@@ -227,7 +228,7 @@ class Graph:
             "potentialMergeCommit": Node("Commit", {"oid": pull.merge_commit_sha}) if pull.merge_commit_sha else None,
             "autoMergeRequest": None,
             "isMergeQueueEnabled": any(rule.merge_queue for rule in rules.rules_for(repo, pull.base_ref)),
-            "isInMergeQueue": False,
+            **queues.fields(self, repo, row),
             "mergeable": lambda _: self._fact(repo, row, pull, "mergeable"),
             "mergeStateStatus": lambda _: self._fact(repo, row, pull, "mergeable_state"),
             "additions": lambda _: self._fact(repo, row, pull, "additions"),
@@ -368,10 +369,6 @@ class Graph:
             return any(name in rule.required_checks for rule in found)
 
         return answer
-
-
-def _event(row: Event) -> Node:
-    return Node("TimelineItem", {"id": node_id("Event", row.id), "createdAt": stamp(row.created_at)})
 
 
 def _pull_state(row: Issue, pull: Pull) -> str:

@@ -133,11 +133,13 @@ def event(view: View, repo: Repo, row: Event, *, with_issue: bool = False) -> di
     return body
 
 
+_UNTOLD = frozenset({"source", "reason"})
+"""Why a pull request left a merge queue GraphQL alone tells."""
 _USER_FIELDS = frozenset({"assignee", "assigner", "requested_reviewer", "review_requester"})
 
 
 def _extra(view: View, row: Event) -> dict[str, Any]:
-    extra = {k: simple_user(view, v) if k in _USER_FIELDS else v for k, v in row.extra.items() if k != "source"}
+    extra = {k: simple_user(view, v) if k in _USER_FIELDS else v for k, v in row.extra.items() if k not in _UNTOLD}
     if row.event in ("closed", "reopened"):
         extra.setdefault("state_reason", None)
     return extra

@@ -251,7 +251,7 @@ def _rules_of(rule: BranchRule) -> list[tuple[str, dict[str, Any]]]:
             "grouping_strategy": "ALLGREEN",
             "max_entries_to_build": 5,
             "max_entries_to_merge": 5,
-            "merge_method": rule.merge_methods[0].upper(),
+            "merge_method": rule.queue_method.upper(),
             "min_entries_to_merge": 1,
             "min_entries_to_merge_wait_minutes": 5,
         }

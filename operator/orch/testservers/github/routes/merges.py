@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from .. import issues, merging, pulls
+from .. import merge_queue, merging, pulls
 from ..errors import ApiError, not_found
-from ..gitrepo import ZERO
 from ..pushes import HEADS, ref_changed
-from ..records import Repo
 from ..rest import Call, Endpoint, no_content, reply
 
 PULL = "/repos/{owner}/{repo}/pulls/{pull_number}"
@@ -27,19 +25,7 @@ async def merge_pull(call: Call) -> Response:
         title=await call.text("commit_title"),
         message=await call.text("commit_message"),
     )
-    if pull.base_ref == call.repo.default_branch:
-        issues.close_by_keywords(call.state, call.repo, issue.body or "", call.login, new)
-    await ref_changed(call.state, call.repo, HEADS + pull.base_ref, pull.base_sha, new, call.login)
-    if call.repo.delete_branch_on_merge:
-        await _delete_head(call, pull.head_repo_id, pull.head_ref, pull.head_sha)
     return reply({"sha": new, "merged": True, "message": "Pull Request successfully merged"})
-
-
-async def _delete_head(call: Call, repo_id: int, branch: str, sha: str) -> None:
-    repo = call.state.store.find(Repo, repo_id)
-    if repo is not None and branch != repo.default_branch:
-        await call.state.git(repo).delete_ref(HEADS + branch)
-        await ref_changed(call.state, repo, HEADS + branch, sha, ZERO, call.login)
 
 
 async def is_merged(call: Call) -> Response:
@@ -53,6 +39,8 @@ async def update_branch(call: Call) -> Response:
     issue, pull = call.pull()
     if issue.state == "closed":
         raise ApiError(422, "Cannot update a closed pull request branch.")
+    if merge_queue.find_entry(call.state, call.repo, pull.number) is not None:
+        raise ApiError(422, "Branches that are queued for merging cannot be updated")
     expected = await call.text("expected_head_sha")
     async with call.git.lock:
         old, new = await pulls.update_branch(call.state, call.repo, pull, call.login, expected)
