@@ -53,6 +53,8 @@ ACTS: Final[Mapping[str, Act]] = {
     "set-status": _FORGE,
     "open-pull": _FORGE,
     "merge": _FORGE,
+    "enqueue": _FORGE,
+    "dequeue": _FORGE,
     "delete-branch": _FORGE,
     "rerun-check": _FORGE,
     "push": Act("adapters/git.py"),

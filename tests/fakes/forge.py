@@ -9,7 +9,7 @@ from datetime import datetime
 from tests.builders import BEGAN, PULL, a_labelling, a_pull, an_issue, sha
 from tests.fakes.acts import Acts, there
 
-from orch.errors import HeadMoved, WrongRepository
+from orch.errors import HeadMoved, NotMergeable, WrongRepository
 from orch.ports import (
     BranchRules,
     Check,
@@ -21,6 +21,9 @@ from orch.ports import (
     LabelEvent,
     Permission,
     Pull,
+    QueueEntry,
+    QueuePlace,
+    QueueRemoval,
     RateLimit,
     Remote,
     RepositoryFacts,
@@ -53,6 +56,10 @@ class FakeForge:
         """Whether we may read check runs."""
         self.reviewed: list[Review] = []
         self.rules = BranchRules()
+        self.place = QueuePlace()
+        """Of the one pull request, in the merge queue."""
+        self.entries = 0
+        """How often it has entered it."""
         self.log = "assert 2 == 3"
         self.labels: dict[int, list[str]] = {}
         self.statuses: list[tuple[str, str, CommitStatus]] = []
@@ -203,6 +210,38 @@ class FakeForge:
             return self.set_pull(number, state="merged", merge_sha=merged_as(sha), head_sha=sha).merge_sha or ""
 
         return self._acts.do("merge", act)
+
+    async def queue_place(self, number: int) -> QueuePlace:
+        return self.place
+
+    async def enqueue(self, number: int, *, sha: str) -> QueueEntry:
+        def act() -> QueueEntry:
+            pull = next(pull for pull in self.pulls if pull.number == number)
+            if self.place.entry is not None or self.branches.get(pull.head_branch) != sha:
+                raise NotMergeable("NotMergeable", "Pull request is already in the merge queue, or has another head")
+            return self.stand()
+
+        return self._acts.do("enqueue", act)
+
+    async def dequeue(self, number: int) -> None:
+        def act() -> None:
+            if self.place.entry is None:
+                raise NotMergeable("NotMergeable", "Pull request is not in the merge queue")
+            self.give_back("manual")
+
+        self._acts.do("dequeue", act)
+
+    def stand(self, position: int = 1, group: str | None = None) -> QueueEntry:
+        """Somebody puts the pull request into the queue, or it moves on there."""
+        known = self.place.entry
+        self.entries += known is None
+        entry = QueueEntry(known.id if known else f"MQE_{self.entries}", position, group)
+        self.place = replace(self.place, entry=entry)
+        return entry
+
+    def give_back(self, reason: str) -> None:
+        """The queue lets the pull request go."""
+        self.place = QueuePlace(None, QueueRemoval(f"RFMQE_{self.entries}", reason))
 
     async def delete_branch(self, branch: str) -> None:
         self._acts.do("delete_branch", lambda: self.branches.pop(branch, None))

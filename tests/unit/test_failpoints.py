@@ -29,13 +29,13 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def _named(tree: ast.Module) -> set[str]:
-    """The acts that a module names: first arguments of `failpoint`, of `Rest.write` and of what the forge wraps around it."""
+    """The acts that a module names: first arguments of `failpoint`, of `Rest.write` and of what the forge wraps around it and `mutate`."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
     acting = [
         call
         for call in calls
         if (isinstance(call.func, ast.Name) and call.func.id == "failpoint")
-        or ast.unparse(call.func) in ("self._rest.write", "self._write")
+        or ast.unparse(call.func) in ("self._rest.write", "self._write", "self._mutate")
     ]
     return {call.args[0].value for call in acting if isinstance(call.args[0], ast.Constant)}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from orch.api.v1alpha1.orchestratedrepo_policy import MergeSpec
+from orch.api.v1alpha1.orchestratedrepo_policy import MergeQueue, MergeSpec
 from orch.api.v1alpha1.reasons import OrchestratedRepoReason as Reason
 from orch.policy.checks import OWN_CONTEXT, is_own, requires_own
 from orch.policy.text import one_line
@@ -60,11 +60,11 @@ def _problems(setting: Setting, spec: MergeSpec) -> Iterator[tuple[Reason, str]]
         )
     if base.locked:
         yield Reason.BRANCH_LOCKED, f"{branch} is locked or takes no updates: unlock it, or let orch bypass that rule"
-    if base.merge_queue:
-        text = f"{branch} asks for a merge queue, which orch does not enter: a person merges each pull request, or drop the rule"
+    if base.merge_queue and spec.queue is MergeQueue.DISABLED:
+        text = f"{branch} asks for a merge queue and spec.merge.queue is Disabled: a person merges each pull request, or set it to Auto"
         yield Reason.MERGE_QUEUE_REQUIRED, text
     allowed, why = _methods(setting)
-    if spec.method.value not in allowed:
+    if spec.method.value not in allowed and not base.merge_queue:  # the queue merges by the method of its own rule
         instead = f"set it to {' or '.join(allowed)}" if allowed else "allow a method on GitHub"
         yield (
             Reason.METHOD_REFUSED,
@@ -116,6 +116,9 @@ def _summary(setting: Setting) -> str:
         waits.append(f"orch's own status, {OWN_CONTEXT}")
     if base.required_approvals:
         waits.append(f"{base.required_approvals} approving review{'s' if base.required_approvals > 1 else ''}")
+    if base.merge_queue:
+        by = f", which merges by {base.queue_method}" if base.queue_method else ""
+        waits.append(f"the merge queue{by}")
     if base.others:
         waits.append(
             "what orch cannot judge beforehand: " + ", ".join(sorted(one_line(kind, 60) for kind in base.others))

@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from orch.api.v1alpha1.orchestratedrepo_policy import MergeSpec, UpToDate
+from orch.api.v1alpha1.orchestratedrepo_policy import MergeQueue, MergeSpec, UpToDate
 from orch.api.v1alpha1.vocabulary import ApprovalOutcome
 from orch.policy.checks import ChecksResult, judge
 from orch.policy.freezes import Frozen
+from orch.policy.queueing import GivenBack, Next, after
 from orch.ports import BranchRules, Checks, Pull, Review
 
 
@@ -43,7 +44,7 @@ class GateVerdict:
 @dataclass(frozen=True)
 class Facts:
     """All that the decision rests on. `expected_head` is ours; `behind`: the base branch has commits that ours lacks;
-    `approval` is the Merge gate's outcome; `trusted` holds the logins whose
+    `given_back`: what the merge queue has said of it; `approval` is the Merge gate's outcome; `trusted` holds the logins whose
     requests for changes count, `approvers` those whose approvals do."""
 
     pull: Pull
@@ -56,6 +57,7 @@ class Facts:
     approvers: Collection[str] = ()
     behind: bool = False
     frozen: Frozen | None = None
+    given_back: GivenBack | None = None
     approval: ApprovalOutcome = ApprovalOutcome.NOT_REQUIRED
 
 
@@ -123,10 +125,26 @@ def is_open(facts: Facts, spec: MergeSpec) -> bool:
     """Whether every gate is open but those of the host's own rules: checks and approvals that it requires, and what else
     blocks there. It enforces those itself, and one of them may be that we say so."""
     state = "clean" if facts.pull.mergeable_state == "blocked" else facts.pull.mergeable_state
-    ours = replace(
-        facts, pull=replace(facts.pull, mergeable_state=state), rules=BranchRules(up_to_date=facts.rules.up_to_date)
-    )
+    rules = BranchRules(up_to_date=is_freshness_demanded(facts.rules))
+    ours = replace(facts, pull=replace(facts.pull, mergeable_state=state), rules=rules, given_back=None)
     return isinstance(decide(ours, spec).outcome, Ready)
+
+
+def decide_queued(facts: Facts, spec: MergeSpec) -> Decision:
+    """While it stands in the merge queue GitHub itself follows checks, conflicts and rules, on the merge that it would make. What
+    else holds a merge back is orch's to see: a closed gate takes the pull request out."""
+    if ended := _ended(facts.pull):
+        return Decision(ended, ())
+    gates = (_head(facts), _reviews(facts), _labels(facts.pull, spec), _freeze(facts.frozen), _approval(facts.approval))
+    first = next((gate for gate in gates if not gate.passed), None)
+    outcome = Ready() if first is None else Wait(first.reason, first.message, first.needs_person)
+    return Decision(outcome, gates)
+
+
+def is_freshness_demanded(rules: BranchRules) -> bool:
+    """Whether GitHub demands the base branch's newest commits of the head. A merge queue does not: it tests the merge with them.
+    Source: GitHub Docs, "Managing a merge queue"."""
+    return rules.up_to_date and not rules.merge_queue
 
 
 def _ended(pull: Pull) -> Ended | None:
@@ -146,7 +164,7 @@ def _gates(facts: Facts, spec: MergeSpec) -> Iterator[GateVerdict]:
     yield _labels(facts.pull, spec)
     yield _freeze(facts.frozen)
     yield _approval(facts.approval)
-    yield _host(facts)
+    yield _host(facts, spec)
 
 
 def _head(facts: Facts) -> GateVerdict:
@@ -190,7 +208,7 @@ def _reviews(facts: Facts) -> GateVerdict:
 
 
 def _up_to_date(facts: Facts, spec: MergeSpec) -> GateVerdict:
-    demanded = facts.rules.up_to_date or spec.up_to_date is UpToDate.ALWAYS
+    demanded = is_freshness_demanded(facts.rules) or spec.up_to_date is UpToDate.ALWAYS
     if demanded and (facts.behind or facts.pull.mergeable_state == "behind"):
         return _closed("UpToDate", "Behind", "the branch lacks the newest commits of the base branch", fix=Fix.UPDATE)
     return _open("UpToDate", "up to date" if demanded else "need not be up to date")
@@ -221,15 +239,27 @@ def _approval(outcome: ApprovalOutcome) -> GateVerdict:
     return _closed("Approval", "AwaitingApproval", message, needs_person=True)
 
 
-def _host(facts: Facts) -> GateVerdict:
+def _host(facts: Facts, spec: MergeSpec) -> GateVerdict:
     """What GitHub says beyond what we know of. `unstable` and `has_hooks` can be merged (REST "Get a pull request")."""
-    if facts.rules.merge_queue:
-        message = "the branch rules demand a merge queue, which orch does not enter: a person has to merge"
+    if facts.rules.merge_queue and spec.queue is MergeQueue.DISABLED:
+        message = "the branch rules demand a merge queue, and merge.queue is Disabled: a person has to merge"
         return _closed("BranchRules", "MergeQueueRequired", message, needs_person=True)
     if facts.pull.mergeable_state == "blocked":
         message = "the branch rules block the merge, by a rule that GitHub names to people only"
         return _closed("BranchRules", "BlockedByRules", message, needs_person=True)
+    if facts.rules.merge_queue:
+        return _queue(facts)
     return _open("BranchRules", "the branch rules allow the merge")
+
+
+def _queue(facts: Facts) -> GateVerdict:
+    if facts.given_back is None:
+        return _open("BranchRules", "it is merged by the merge queue, as the branch rules demand")
+    follows, message = after(facts.given_back, head=facts.expected_head, behind=facts.behind)
+    if follows is Next.ENTER:
+        return _open("BranchRules", message)
+    fix = Fix.UPDATE if follows is Next.UPDATE else None
+    return _closed("BranchRules", "GivenBack", message, fix=fix, needs_person=fix is None)
 
 
 def _open(name: str, message: str) -> GateVerdict:

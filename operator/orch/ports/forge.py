@@ -170,6 +170,8 @@ class BranchRules:
     required_approvals: int = 0
     up_to_date: bool = False
     merge_queue: bool = False
+    queue_method: str | None = None
+    """Squash, Merge or Rebase: how the merge queue merges, whatever else the rules allow; None: there is none."""
     pull_request: bool = False
     """Commits arrive by pull requests only."""
     merge_methods: frozenset[str] | None = None
@@ -182,6 +184,34 @@ class BranchRules:
     """What else is demanded of a merge, in GitHub's words."""
     hidden: bool = False
     """There is classic protection, of which the credential is told the checks alone."""
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """A place in a merge queue, as it is now. `id` is the entry's own: who leaves and enters again has another one."""
+
+    id: str
+    position: int
+    """1 is the next."""
+    group_sha: str | None = None
+    """The merge whose checks are waited for; None: it is not made yet."""
+
+
+@dataclass(frozen=True)
+class QueueRemoval:
+    """A pull request left a merge queue. `reason`: the host's own word, such as merged, failed_checks, merge_conflict, manual."""
+
+    id: str
+    reason: str
+    group_sha: str | None = None
+
+
+@dataclass(frozen=True)
+class QueuePlace:
+    """How a pull request stands to the merge queue of its base branch. `removal`: the last time that it left it."""
+
+    entry: QueueEntry | None = None
+    removal: QueueRemoval | None = None
 
 
 @dataclass(frozen=True)
@@ -311,6 +341,19 @@ class Forge(Protocol):
     async def merge(self, number: int, *, sha: str, method: str, title: str, message: str) -> str:
         """Merge if the head still is `sha`; return the merge commit. `method`: Squash, Merge or Rebase.
         Raises HeadMoved (409), NotMergeable (405; the text names the rule), RateLimited, Ambiguous."""
+        ...
+
+    async def queue_place(self, number: int) -> QueuePlace:
+        """Whether a pull request is in the merge queue, and why it last left it. Never conditional: it costs quota."""
+        ...
+
+    async def enqueue(self, number: int, *, sha: str) -> QueueEntry:
+        """Put a pull request into the merge queue if its head still is `sha`: from then on the host merges it by itself.
+        Raises NotMergeable with the host's words, also for one that is in it already; RateLimited, Ambiguous."""
+        ...
+
+    async def dequeue(self, number: int) -> None:
+        """Take a pull request out of the merge queue. Raises NotMergeable for one that is not in it, or that is being merged."""
         ...
 
     async def delete_branch(self, branch: str) -> None:

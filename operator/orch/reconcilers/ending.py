@@ -30,6 +30,7 @@ from orch.reconcilers.totals import ending
 from orch.runtime.reconcile import Result
 from orch.stages.contract import RunContext
 from orch.stages.gates import withdraw
+from orch.stages.merge_queue import leave
 from orch.stages.publish import find_lost_pull
 from orch.stages.signs import show_end
 from orch.stages.sticky import refresh_sticky
@@ -55,6 +56,9 @@ async def end(ctx: RunContext, err: OrchError | None) -> timedelta | None:
         )
         await ctx.save()
     if status.identity is not None:
+        rest = await _leave_queue(ctx)
+        if rest is not None:
+            return rest
         await _let_go(ctx)
         await withdraw(ctx)
         rest = await show_end(ctx, by_us=_is_by_us(ctx))
@@ -120,6 +124,16 @@ async def _let_go(ctx: RunContext) -> None:
     pushed = any(effect.key.startswith("push/") for effect in ctx.run.status.effects)
     if branch is not None and pushed and pull is None and not branch.taken_over:
         await _if_allowed(ctx, "delete-branch", ctx.forge.delete_branch(branch.name or ""))
+
+
+async def _leave_queue(ctx: RunContext) -> timedelta | None:
+    """GitHub must not merge what has ended otherwise. When to look again; None: it is out, or there is nothing to take out of."""
+    try:
+        left = await leave(ctx)
+    except Terminal as err:
+        ctx.lines(AuditEvent.FAREWELL_REFUSED, {"act": "dequeue", "why": err.message})
+        return None
+    return left.retry_after if left is not None else None
 
 
 async def _stop(runner: WorkRunner, run: IssueRun, now: datetime) -> None:

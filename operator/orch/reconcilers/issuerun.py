@@ -34,6 +34,7 @@ from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
 from orch.stages import PIPELINE, Again, Done, RunContext, Waiting, interference
 from orch.stages.interference import is_merged, must_see_repository
+from orch.stages.merge_queue import leave
 from orch.stages.signs import show
 from orch.stages.work import STEP_FAILED
 
@@ -98,6 +99,7 @@ class IssueRunReconciler:
                 return await end(ctx, None)
             _check_time(ctx)
             outcome = await interference(ctx) or await _walk(ctx)
+            outcome = await leave(ctx) or outcome
             _recovered(run)
             if isinstance(outcome, Done):
                 return await end(ctx, None)

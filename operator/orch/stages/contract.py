@@ -110,6 +110,8 @@ class RunContext:
     pull: Pull | None = None
     open_head: str | None = None
     """The head for which every gate but the host's own was found open in this look."""
+    keeps_place: bool = False
+    """Whether this look found that the pull request may stay in the merge queue that orch has put it into."""
     lines: Callable[[AuditEvent, Mapping[str, object]], None] = field(default=lambda _event, _fields: None)
     """Lines of the audit log about what the status does not keep; they are written once the status is. What it keeps is told
     by whoever writes it."""

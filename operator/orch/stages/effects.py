@@ -15,7 +15,7 @@ from orch.errors import Ambiguous, OrchError
 from orch.stages.contract import RunContext, Waiting
 
 _KEPT: Final = 30
-_REPEATED: Final = ("push/", "merge/")
+_REPEATED: Final = ("push/", "merge/", "dequeue/", "group/")
 """What a run does again for each new head. The rest is done once in its life, so its record is kept as long."""
 
 Find = Callable[[], Awaitable[str | None]]

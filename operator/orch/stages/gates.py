@@ -126,6 +126,15 @@ async def once_open(
         return Waiting(WaitingReason.AWAITING_APPROVAL, err.message, _SOON)
 
 
+async def still_open(ctx: RunContext, gate: Gate) -> Waiting | None:
+    """None while an act that is under way is still allowed: its approval is counted once more. Else what is waited for."""
+    try:
+        await _use(ctx, gate)
+    except _Lapsed as err:
+        return Waiting(WaitingReason.AWAITING_APPROVAL, err.message, _SOON)
+    return None
+
+
 class _Lapsed(NeedsHuman):
     """An approval that was there when the gate was asked does not stand just before the act."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -12,15 +13,28 @@ from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, Waiting
 from orch.errors import NotMergeable
 from orch.policy.checks import requires_own
 from orch.policy.freezes import in_freeze
-from orch.policy.merging import Ended, Facts, Fix, FixNeeded, GateVerdict, Ready, Wait, decide, is_open
+from orch.policy.merging import (
+    Ended,
+    Facts,
+    Fix,
+    FixNeeded,
+    GateVerdict,
+    Ready,
+    Wait,
+    decide,
+    decide_queued,
+    is_freshness_demanded,
+    is_open,
+)
+from orch.policy.merging import Outcome as Verdict
 from orch.policy.text import one_line
-from orch.ports import Pull
-from orch.stages import texts
+from orch.ports import BranchRules, Checks, Pull
+from orch.stages import merge_queue, texts
 from orch.stages.asked import asked_change, changed_paths
 from orch.stages.base import branch
 from orch.stages.checks import GRACE, pace, since_push
 from orch.stages.contract import NOW, Again, Done, Outcome, RunContext, Waiting
-from orch.stages.gates import Question, ask, once_open
+from orch.stages.gates import Question, ask, once_open, still_open
 from orch.stages.pacing import after
 from orch.stages.review import approvers, trusted_reviewers
 from orch.stages.signs import show_open, since_shown
@@ -54,25 +68,56 @@ async def merge(ctx: RunContext) -> Outcome:
     )
     pull = ctx.pull or await ctx.forge.get_pull(status.number)
     # `ask` has answered for exactly this content
+    if merge_queue.is_entered(ctx.run):
+        return await _stay(ctx, pull)
     facts = await _facts(ctx, pull, ApprovalOutcome.APPROVED)
-    decision = decide(facts, ctx.repo.spec.merge)
+    is_under_way = facts.rules.merge_queue and merge_queue.is_under_way(ctx.run)
+    decision = (decide_queued if is_under_way else decide)(facts, ctx.repo.spec.merge)
     _record(ctx, decision.gates)
-    if is_open(facts, ctx.repo.spec.merge):
+    if not is_under_way and is_open(facts, ctx.repo.spec.merge):
         told = await _tell_host(ctx, facts)
         if told is not None:
             return told
-    verdict = decision.outcome
+    return await _act_on(ctx, facts, decision.outcome)
+
+
+async def _act_on(ctx: RunContext, facts: Facts, verdict: Verdict) -> Outcome:
     match verdict:
+        case Ready() if facts.rules.merge_queue:
+            return await merge_queue.enter(ctx, facts.pull)
         case Ready():
-            return await _merge(ctx, pull)
+            return await _merge(ctx, facts.pull)
         case FixNeeded():
             return await _fix(ctx, verdict)
         case Wait():
-            reason = _REASONS.get(verdict.reason, WaitingReason.AWAITING_HUMAN)
-            return Waiting(reason, verdict.message, _rest(ctx, verdict))
+            return _wait(ctx, verdict)
         case Ended():
-            ctx.pull = None
-            return Waiting(None, verdict.message, NOW)
+            return _ended(ctx, verdict)
+
+
+def _wait(ctx: RunContext, verdict: Wait) -> Waiting:
+    reason = _REASONS.get(verdict.reason, WaitingReason.AWAITING_HUMAN)
+    return Waiting(reason, verdict.message, _rest(ctx, verdict))
+
+
+def _ended(ctx: RunContext, verdict: Ended) -> Waiting:
+    ctx.pull = None
+    return Waiting(None, verdict.message, NOW)
+
+
+async def _stay(ctx: RunContext, pull: Pull) -> Outcome:
+    """It is in the merge queue: what holds a merge back still counts, until GitHub has merged it."""
+    rules = await ctx.forge.branch_rules(pull.base_branch)
+    decision = decide_queued(await _people(ctx, pull, rules), ctx.repo.spec.merge)
+    if decision.gates:
+        _record(ctx, [*decision.gates, *_untouched(ctx, decision.gates)])
+    match decision.outcome:
+        case Wait() as verdict:
+            return _wait(ctx, verdict)
+        case Ended() as verdict:
+            return _ended(ctx, verdict)
+        case _:
+            return await still_open(ctx, Gate.MERGE) or await merge_queue.follow(ctx, pull, rules)
 
 
 async def _tell_host(ctx: RunContext, facts: Facts) -> Waiting | None:
@@ -99,21 +144,34 @@ async def _tell_the_others(ctx: RunContext, number: int) -> None:
 async def _facts(ctx: RunContext, pull: Pull, approval: ApprovalOutcome) -> Facts:
     """Every fact afresh: what was recorded is trusted until here, not beyond."""
     head = branch(ctx).head_sha or ""
-    reviews = await ctx.forge.reviews(pull.number)
     rules = await ctx.forge.branch_rules(branch(ctx).base_branch or "main")
-    demanded = rules.up_to_date or ctx.repo.spec.merge.up_to_date is UpToDate.ALWAYS
+    given_back = merge_queue.given_back(ctx.run) if rules.merge_queue else None
+    demanded = (
+        is_freshness_demanded(rules) or ctx.repo.spec.merge.up_to_date is UpToDate.ALWAYS or given_back is not None
+    )
+    return replace(
+        await _people(ctx, pull, rules),
+        checks=await ctx.forge.checks(head),
+        behind=demanded and not await _holds_base(ctx, head),
+        given_back=given_back,
+        approval=approval,
+    )
+
+
+async def _people(ctx: RunContext, pull: Pull, rules: BranchRules) -> Facts:
+    """The facts but for what a machine says of our head, which a merge queue asks of its own merge."""
+    head, reviews = branch(ctx).head_sha or "", await ctx.forge.reviews(pull.number)
     return Facts(
         pull=pull,
         expected_head=head,
         rules=rules,
-        checks=await ctx.forge.checks(head),
+        checks=Checks(head, ()),
         grace_over=since_push(ctx, head) > GRACE,
         reviews=reviews,
         trusted=await trusted_reviewers(ctx, reviews),
         approvers=await approvers(ctx, reviews) if rules.required_approvals else (),
-        behind=demanded and not await _holds_base(ctx, head),
         frozen=in_freeze(ctx.repo.spec.merge.freezes, ctx.clock()),
-        approval=approval,
+        approval=ApprovalOutcome.APPROVED,
     )
 
 
@@ -127,6 +185,16 @@ def _rest(ctx: RunContext, verdict: Wait) -> timedelta:
             since.append(approved.last_transition_time)
         return after(ctx.clock() - max(since), soonest=timedelta(seconds=1))
     return min(pace(ctx), after(since_shown(ctx)))
+
+
+def _untouched(ctx: RunContext, gates: Sequence[GateVerdict]) -> list[GateVerdict]:
+    """What was found of the other gates stands."""
+    names = {gate.name for gate in gates}
+    return [
+        GateVerdict(gate.name, gate.passed, gate.reason, gate.message)
+        for gate in ctx.run.status.merge_gates
+        if gate.name not in names
+    ]
 
 
 def _record(ctx: RunContext, gates: Sequence[GateVerdict]) -> None:
@@ -182,10 +250,7 @@ async def _merge(ctx: RunContext, pull: Pull) -> Outcome:
     try:
         merged = await once_open(ctx, Gate.MERGE, f"merge/{head}", find=find, act=act)
     except NotMergeable as err:
-        ctx.run.status.checks = None  # what was recorded no longer holds: look at everything again
-        await show_open(ctx)  # what GitHub lacks may be our word, and its own look at the rules may have been old
-        rest = min(pace(ctx), after(since_shown(ctx)))
-        return Waiting(WaitingReason.AWAITING_HUMAN, f"GitHub refuses the merge: {err.message}", rest)
+        return await merge_queue.refused(ctx, err)
     if isinstance(merged, Waiting):
         return merged
     adopt_merge(ctx, merged)

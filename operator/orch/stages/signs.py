@@ -74,6 +74,25 @@ async def show_open(ctx: RunContext) -> bool | Waiting:
     return await _status(ctx, OPEN) or not is_known
 
 
+async def show_on_group(ctx: RunContext, sha: str) -> Waiting | None:
+    """Say on the merge that a queue tests what is said of our head: a required status is awaited there as well. Only a look that
+    found every gate open comes here. May raise as a write does."""
+    key, url = f"group/{sha}", (ctx.run.status.issue and ctx.run.status.issue.url) or ""
+    for old in [effect.key for effect in ctx.run.status.effects if effect.key.startswith("group/")]:
+        if old != key:
+            withdraw_effect(ctx.run, old)
+
+    async def find() -> str | None:
+        return OPEN.state.value if await ctx.forge.find_status(sha, OWN_CONTEXT) == OPEN else None
+
+    async def act() -> str:
+        await ctx.forge.set_status(sha, OWN_CONTEXT, OPEN, url=url)
+        return OPEN.state.value
+
+    shown = await once(ctx, key, find=find, act=act)
+    return shown if isinstance(shown, Waiting) else None
+
+
 def since_shown(ctx: RunContext) -> timedelta:
     """How long what is shown on our head has stood; long when nothing is."""
     key = _status_key(ctx.run, OPEN)

@@ -25,7 +25,7 @@ async def _record_point(ctx: RunContext) -> None:
     await ctx.git.fetch(ctx.remote, record.base_branch or "main")
     ours = f"merge/{record.head_sha}"
     by_us = any(effect.key == ours for effect in run.status.effects)
-    method = ctx.repo.spec.merge.method if by_us else MergeMethod.UNKNOWN
+    method = await _method(ctx, record.base_branch or "main") if by_us else MergeMethod.UNKNOWN
     facts = await ctx.git.merged(ctx.remote, sha=sha, base=record.base_sha or "")
     # A squash or a merge is one commit; what else is new since our base is other people's, not to be undone with it.
     one = method in (MergeMethod.SQUASH, MergeMethod.MERGE)
@@ -47,6 +47,14 @@ async def _record_point(ctx: RunContext) -> None:
     )
     await ctx.records.record_rollback_point(point)
     run.status.rollback_point_ref = LocalRef(name=point.metadata.name)
+
+
+async def _method(ctx: RunContext, base: str) -> MergeMethod:
+    """How our merge was made: where a queue merges, its rule decides, not policy."""
+    rules = await ctx.forge.branch_rules(base)
+    if not rules.merge_queue:
+        return ctx.repo.spec.merge.method
+    return MergeMethod(rules.queue_method) if rules.queue_method else MergeMethod.UNKNOWN
 
 
 async def _delete_branch(ctx: RunContext) -> str | Waiting:

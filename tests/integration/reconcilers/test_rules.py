@@ -33,7 +33,6 @@ async def test_rules_that_fit_say_what_runs_wait_for_and_cost_nothing_while_idle
 @pytest.mark.parametrize(
     ("rules", "settings", "reason"),
     [
-        ([{"branch": "main", "merge_queue": True}], {}, "MergeQueueRequired"),
         ([{"branch": "main", "merge_methods": ["rebase"]}], {}, "MergeMethodRefused"),
         ([], {"merge_methods": ["merge"]}, "MergeMethodRefused"),
         ([{"branch": "orch/*"}], {}, "PushBlocked"),
@@ -57,6 +56,18 @@ async def test_rules_that_do_not_are_told_and_seen_soon_when_they_are_mended(
     desk.kubectl("annotate", "orepo", "demo", "-n", namespace, "orch.dev/requestedAt=now")
     await desk.look(namespace, "demo", later=timedelta(minutes=1))
     assert (await desk.condition(namespace, "demo", "RulesFit"))[:2] == ("False", reason), "unless somebody asks"
+
+
+async def test_a_merge_queue_fits_unless_policy_leaves_it_to_people(desk: Desk, namespace: str) -> None:
+    _rules(desk, {"branch": "main", "merge_queue": True, "queue_method": "rebase"}, merge_methods=["rebase"])
+    desk.apply(namespace, "demo", mode="Manual", merge={"method": "Squash"})
+    await desk.look(namespace, "demo")
+    status, reason, message = await desk.condition(namespace, "demo", "RulesFit")
+    assert (status, reason) == ("True", "Fits")
+    assert "the merge queue, which merges by Rebase" in message
+    desk.apply(namespace, "demo", mode="Manual", merge={"method": "Squash", "queue": "Disabled"})
+    await desk.look(namespace, "demo", later=timedelta(hours=1))
+    assert (await desk.condition(namespace, "demo", "RulesFit"))[:2] == ("False", "MergeQueueRequired")
 
 
 async def test_a_base_branch_that_is_not_there_is_named(desk: Desk, namespace: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orch.api.v1alpha1 import MergeMethod, MergeSpec
+from orch.api.v1alpha1 import MergeMethod, MergeQueue, MergeSpec
 from orch.policy.branch_rules import Setting, judge_rules
 from orch.ports import BranchRules
 
@@ -15,8 +15,10 @@ ALL = frozenset({"Squash", "Merge", "Rebase"})
 SETTING = Setting("main", "orch/", BranchRules(), BranchRules(), ALL)
 
 
-def judged(method: MergeMethod = MergeMethod.SQUASH, **facts: Any) -> tuple[bool, str, str]:
-    fit = judge_rules(replace(SETTING, **facts), MergeSpec(method=method))
+def judged(
+    method: MergeMethod = MergeMethod.SQUASH, queue: MergeQueue = MergeQueue.AUTO, **facts: Any
+) -> tuple[bool, str, str]:
+    fit = judge_rules(replace(SETTING, **facts), MergeSpec(method=method, queue=queue))
     return fit.fits, fit.reason.value, fit.message
 
 
@@ -35,7 +37,6 @@ def judged(method: MergeMethod = MergeMethod.SQUASH, **facts: Any) -> tuple[bool
         pytest.param(
             "Rebase", {"base": BranchRules(signatures=True)}, "MergeMethodRefused", "signed commits are required", id="signed"
         ),
-        pytest.param("Squash", {"base": BranchRules(merge_queue=True)}, "MergeQueueRequired", "a person merges", id="queue"),
         pytest.param("Squash", {"base": BranchRules(locked=True)}, "BranchLocked", "unlock it", id="locked"),
         pytest.param("Squash", {"head": BranchRules(pull_request=True)}, "PushBlocked", "branches orch/…", id="our branches"),
         pytest.param("Squash", {"head": BranchRules(signatures=True)}, "PushBlocked", "signature", id="our commits"),
@@ -59,9 +60,21 @@ def test_signed_commits_may_be_merged_where_signatures_are_required(method: str,
 
 def test_all_that_stands_in_the_way_is_told_at_once() -> None:
     base = BranchRules(locked=True, merge_queue=True)
-    _, reason, message = judged(base=base)
+    _, reason, message = judged(base=base, queue=MergeQueue.DISABLED)
     assert reason == "BranchLocked"
     assert "merge queue" in message
+
+
+def test_a_merge_queue_is_entered_unless_policy_leaves_it_to_people() -> None:
+    base = BranchRules(
+        merge_queue=True, queue_method="Rebase", linear_history=True, merge_methods=frozenset({"Squash"})
+    )
+    fits, _, message = judged(MergeMethod.MERGE, base=base)
+    assert fits, "the queue merges by its own method"
+    assert message == "the rules of main let orch merge, after the merge queue, which merges by Rebase"
+    fits, reason, message = judged(base=base, queue=MergeQueue.DISABLED)
+    assert (fits, reason) == (False, "MergeQueueRequired")
+    assert "a person merges each pull request, or set it to Auto" in message
 
 
 @pytest.mark.parametrize("method", ["Squash", "Merge", "Rebase"])

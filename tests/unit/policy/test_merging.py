@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from orch.api.v1alpha1 import ApprovalOutcome, MergeSpec, NoChecks, UpToDate
+from orch.api.v1alpha1 import ApprovalOutcome, MergeQueue, MergeSpec, NoChecks, UpToDate
 from orch.policy.checks import ChecksResult, judge
 from orch.policy.freezes import Frozen
-from orch.policy.merging import Ended, Facts, Fix, FixNeeded, Ready, Wait, decide, is_open
+from orch.policy.merging import Ended, Facts, Fix, FixNeeded, Ready, Wait, decide, decide_queued, is_open
+from orch.policy.queueing import GivenBack
 from orch.ports import BranchRules, Check, Checks, CheckState, Pull, Review
 
 HEAD = "1" * 40
@@ -37,6 +38,13 @@ def review(author: str, state: str) -> Review:
     return Review(1, author, state, "", HEAD, TIME)
 
 
+QUEUE = BranchRules(merge_queue=True, queue_method="Squash")
+
+
+def given(reason: str, head: str = HEAD, times: int = 1) -> GivenBack:
+    return GivenBack(reason, head, times)
+
+
 def test_all_gates_open() -> None:
     decision = decide(facts(), MergeSpec())
     assert decision.outcome == Ready()
@@ -59,7 +67,13 @@ def test_all_gates_open() -> None:
         ({"pull_labels": frozenset({"Merge-Blocker"})}, {"blocker_label": "merge-blocker"}, "BlockerLabel"),
         ({"pull_mergeable_state": "blocked"}, {}, "BlockedByRules"),
         ({"pull_mergeable_state": "unstable"}, {}, None),
-        ({"rules": BranchRules(merge_queue=True)}, {}, "MergeQueueRequired"),
+        ({"rules": QUEUE}, {"queue": MergeQueue.DISABLED}, "MergeQueueRequired"),
+        ({"rules": QUEUE}, {}, None),
+        ({"rules": replace(QUEUE, up_to_date=True), "behind": True}, {}, None),
+        ({"rules": QUEUE, "behind": True}, {"up_to_date": UpToDate.ALWAYS}, Fix.UPDATE),
+        ({"rules": QUEUE, "given_back": given("failed_checks")}, {}, "GivenBack"),
+        ({"rules": QUEUE, "given_back": given("failed_checks"), "behind": True}, {}, Fix.UPDATE),
+        ({"rules": QUEUE, "given_back": given("queue_cleared")}, {}, None),
         ({"behind": True}, {}, None),
         ({"behind": True}, {"up_to_date": UpToDate.ALWAYS}, Fix.UPDATE),
         ({"behind": True, "rules": BranchRules(up_to_date=True)}, {}, Fix.UPDATE),
@@ -174,6 +188,30 @@ def test_statuses_only_is_said() -> None:
 )
 def test_whether_all_gates_but_the_hosts_own_are_open(more: dict[str, Any], spec: dict[str, Any], ready: bool) -> None:
     assert is_open(facts(**more), MergeSpec(**spec)) is ready
+
+
+@pytest.mark.parametrize(
+    ("more", "spec", "outcome"),
+    [
+        pytest.param({}, {}, None, id="nothing holds it back"),
+        pytest.param({"checks": checks(("build", F))}, {}, None, id="GitHub tests its own merge"),
+        pytest.param(
+            {"pull_mergeable_state": "blocked", "pull_mergeable": None}, {}, None, id="GitHub knows its rules"
+        ),
+        pytest.param({"pull_head_sha": "2" * 40}, {}, "TakenOver", id="another head"),
+        pytest.param({"pull_draft": True}, {}, "Draft", id="a draft"),
+        pytest.param(
+            {"pull_labels": frozenset({"hold"})}, {"blocker_label": "hold"}, "BlockerLabel", id="the blocker label"
+        ),
+        pytest.param({"frozen": Frozen("weekend", TIME)}, {}, "MergeFrozen", id="a freeze"),
+        pytest.param({"reviews": [review("alice", "CHANGES_REQUESTED")]}, {}, "ChangesRequested", id="a review"),
+        pytest.param({"approval": ApprovalOutcome.DENIED}, {}, "AwaitingApproval", id="no approval"),
+        pytest.param({"pull_state": "merged"}, {}, "Merged", id="merged"),
+    ],
+)
+def test_what_takes_it_out_of_the_queue(more: dict[str, Any], spec: dict[str, Any], outcome: str | None) -> None:
+    found = decide_queued(facts(rules=QUEUE, **more), MergeSpec(**spec)).outcome
+    assert (found.reason if isinstance(found, Wait | Ended) else None) == outcome
 
 
 def test_what_orch_says_itself_is_no_check() -> None:

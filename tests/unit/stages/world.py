@@ -15,6 +15,7 @@ from orch.api.v1alpha1 import ApprovalOutcome, IssueRun, OrchestratedRepo
 from orch.api.work import StepOutcome
 from orch.errors import Transient
 from orch.stages import PIPELINE, Again, Done, Outcome, RunContext, Stage, Waiting, interference
+from orch.stages.merge_queue import leave
 
 INSTALLATION = "here"
 
@@ -102,8 +103,8 @@ class World:
     async def reconcile(self) -> Outcome:
         """The whole way from its start, until a stage waits."""
         try:
-            held = await interference(ctx := self.context())
-            return held or await self._walk(ctx)
+            outcome = await interference(ctx := self.context()) or await self._walk(ctx)
+            return await leave(ctx) or outcome
         except Transient as err:
             return Waiting(None, err.message, timedelta(seconds=10))
         except Crash:

@@ -15,6 +15,9 @@ from orch.ports import (
     LabelEvent,
     Permission,
     Pull,
+    QueueEntry,
+    QueuePlace,
+    QueueRemoval,
     RepositoryFacts,
     Review,
     StatusState,
@@ -145,6 +148,27 @@ def pull(document: dict[str, Any]) -> Pull:
         mergeable_state=document.get("mergeable_state") or "unknown",
         merge_sha=document.get("merge_commit_sha") if merged else None,
     )
+
+
+def queue_place(answer: dict[str, Any]) -> QueuePlace:
+    """The answer to `queries.QUEUE`."""
+    document = answer["data"]["repository"]["pullRequest"]
+    entry, events = document.get("mergeQueueEntry"), document["timelineItems"]["nodes"]
+    removal = (
+        QueueRemoval(events[-1]["id"], events[-1].get("reason") or "", _oid(events[-1].get("beforeCommit")))
+        if events
+        else None
+    )
+    return QueuePlace(queue_entry(entry) if entry else None, removal)
+
+
+def queue_entry(document: dict[str, Any]) -> QueueEntry:
+    """GraphQL `MergeQueueEntry`."""
+    return QueueEntry(document["id"], int(document["position"]), _oid(document.get("headCommit")))
+
+
+def _oid(commit: dict[str, Any] | None) -> str | None:
+    return str(commit["oid"]) if commit else None
 
 
 def check_run(document: dict[str, Any]) -> Check:

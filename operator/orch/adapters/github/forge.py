@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from orch.adapters.github import facts, translate
+from orch.adapters.github import facts, queries, translate
 from orch.adapters.github.checks import may_read, read_checks, read_log, read_status
 from orch.adapters.github.hosts import Host
 from orch.adapters.github.rest import Answer, Rest
@@ -28,6 +28,8 @@ from orch.ports import (
     LabelEvent,
     Permission,
     Pull,
+    QueueEntry,
+    QueuePlace,
     RateLimit,
     Remote,
     RepositoryFacts,
@@ -36,13 +38,6 @@ from orch.ports import (
 
 _LOGIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")
 """GitHub's rule, and the underscore of enterprise accounts. A path must not be made of anything else."""
-
-_LAST_EDITED: Final = """
-query ($owner: String!, $name: String!, $number: Int!) {
-  repository(owner: $owner, name: $name) { issue(number: $number) { lastEditedAt } }
-}
-"""
-
 
 FRESH: Final = 5.0
 """Seconds for which a confirmation is believed. A request that was sent right after it may take as long."""
@@ -131,7 +126,7 @@ class GitHubForge:
     async def last_edited(self, number: int) -> datetime | None:
         """GraphQL `Issue.lastEditedAt` for the text, which REST does not tell; REST "List issue events" for the title."""
         owner, _, name = self._repository.partition("/")
-        asked = await self._rest.ask(self._host.graphql_url, _LAST_EDITED, owner=owner, name=name, number=number)
+        asked = await self._rest.ask(self._host.graphql_url, queries.LAST_EDITED, owner=owner, name=name, number=number)
         edited = asked.read(lambda answer: answer["data"]["repository"]["issue"]["lastEditedAt"])
         times = [asked.read(lambda _: facts.time(edited))] if edited else []
         renamed = (await self._rest.pages(f"{self._path}/issues/{number}/events")).read(facts.renamings)
@@ -242,6 +237,21 @@ class GitHubForge:
             raise translate.of_merge(err) from None
         return answer.read(lambda document: str(document["sha"]))
 
+    async def queue_place(self, number: int) -> QueuePlace:
+        """GraphQL `PullRequest.mergeQueueEntry`, `RemovedFromMergeQueueEvent`: REST tells neither."""
+        owner, _, name = self._repository.partition("/")
+        asked = await self._rest.ask(self._host.graphql_url, queries.QUEUE, owner=owner, name=name, number=number)
+        return asked.read(facts.queue_place)
+
+    async def enqueue(self, number: int, *, sha: str) -> QueueEntry:
+        """GraphQL `enqueuePullRequest`. How it merges the queue's own rule says."""
+        entered = await self._mutate("enqueue", queries.ENQUEUE, id=await self._node_id(number), sha=sha)
+        return entered.read(lambda answer: facts.queue_entry(answer["data"]["enqueuePullRequest"]["mergeQueueEntry"]))
+
+    async def dequeue(self, number: int) -> None:
+        """GraphQL `dequeuePullRequest`."""
+        await self._mutate("dequeue", queries.DEQUEUE, id=await self._node_id(number))
+
     async def delete_branch(self, branch: str) -> None:
         """REST "Delete a reference", which answers 422 "Reference does not exist" for one that is gone."""
         try:
@@ -256,6 +266,18 @@ class GitHubForge:
         """An act, on the repository that was pinned and on no other."""
         await self.confirm()
         return await self._rest.write(effect, verb, path, body)
+
+    async def _mutate(self, effect: str, mutation: str, **variables: object) -> Answer:
+        """The same, by GraphQL."""
+        await self.confirm()
+        try:
+            return await self._rest.mutate(effect, self._host.graphql_url, mutation, **variables)
+        except translate.Refused as err:
+            raise translate.of_merge(err) from None
+
+    async def _node_id(self, number: int) -> str:
+        """What GraphQL knows a pull request by."""
+        return (await self._rest.get(f"{self._path}/pulls/{number}")).read(lambda document: str(document["node_id"]))
 
     async def _is_empty(self, branch: str) -> bool:
         """Whether there is no commit. GitHub's `size` is 0 for small repositories as well.

@@ -34,6 +34,7 @@ from orch.ports import RateLimit
 T = TypeVar("T")
 PAGE: Final = 100
 _MOST_PAGES: Final = 50
+_GRAPHQL: Final = "POST /graphql"
 _NEXT: Final = re.compile(r'<([^>]+)>;\s*rel="next"')
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 """Colours in a log (ECMA-48 control sequences)."""
@@ -173,13 +174,33 @@ class Rest:
 
     async def ask(self, url: str, query: str, **variables: object) -> Answer:
         """A GraphQL query, for what REST does not tell. It is a read, though GitHub wants it by POST; it has no ETag and a
-        quota of its own. Raises as `get` does; NotFound also for an answer with errors, which is how GitHub says it."""
+        quota of its own. Raises as `get` does, also for what GitHub says in an answer of status 200."""
         body = {"query": query, "variables": variables}
-        reply = await self._turn(lambda: self._exchange("POST", url, {}, {}, body), "POST /graphql", self._reads)
-        answer = Answer("POST /graphql", _decoded(reply.text, "POST /graphql", write=False))
-        if answer.read(lambda document: document.get("errors")):
-            raise NotFound("NotFound", "POST /graphql: not there, or not visible with this token")
+        reply = await self._turn(lambda: self._exchange("POST", url, {}, {}, body), _GRAPHQL, self._reads)
+        answer = Answer(_GRAPHQL, _decoded(reply.text, _GRAPHQL, write=False))
+        self._raise_errors(answer, reply)
         return answer
+
+    async def mutate(self, act: str, url: str, mutation: str, **variables: object) -> Answer:
+        """An act that GraphQL alone offers, by its name in `orch.failpoints`. Raises as `write` does; Refused for what GitHub
+        understands and declines."""
+        body = {"query": mutation, "variables": variables}
+
+        def send() -> Reply:
+            self._fence()
+            failpoint(act, Moment.BEFORE)
+            return self._exchange("POST", url, {}, {}, body, act=act)
+
+        reply = await self._turn(send, _GRAPHQL, Urgency.EFFECT)
+        failpoint(act, Moment.ANSWERED)
+        answer = Answer(_GRAPHQL, _decoded(reply.text, _GRAPHQL, write=True), is_write=True)
+        self._raise_errors(answer, reply)
+        return answer
+
+    def _raise_errors(self, answer: Answer, reply: Reply) -> None:
+        errors = answer.read(lambda document: list(document.get("errors") or []))
+        if errors:
+            raise answer.read(lambda _: translate.of_graphql(errors, reply.headers, write=answer.is_write))
 
     async def log(self, path: str) -> str:
         """The end of a log that GitHub keeps behind a signed address elsewhere. Raises NotFound, CredentialsRefused, …"""

@@ -77,7 +77,8 @@ def _of_rule(kind: str, parameters: dict[str, Any]) -> BranchRules:
         case "pull_request":
             return _of_pull_request(parameters)
         case "merge_queue":
-            return BranchRules(merge_queue=True)
+            method = _METHODS.get(str(parameters.get("merge_method", "merge")).lower())
+            return BranchRules(merge_queue=True, queue_method=method)
         case "required_linear_history":
             return BranchRules(linear_history=True)
         case "required_signatures":
@@ -136,6 +137,7 @@ def _both(one: BranchRules, other: BranchRules) -> BranchRules:
         required_approvals=max(one.required_approvals, other.required_approvals),
         up_to_date=one.up_to_date or other.up_to_date,
         merge_queue=one.merge_queue or other.merge_queue,
+        queue_method=one.queue_method or other.queue_method,
         pull_request=one.pull_request or other.pull_request,
         merge_methods=frozenset.intersection(*limits) if limits else None,
         linear_history=one.linear_history or other.linear_history,

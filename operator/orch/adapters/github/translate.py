@@ -113,6 +113,23 @@ def unreadable(what: str, *, write: bool) -> OrchError:
     return _unsure(f"{what}: the answer is not GitHub's (is there something in between?)", write=write)
 
 
+def of_graphql(errors: list[dict[str, Any]], headers: Headers, *, write: bool) -> OrchError:
+    """What an answer of status 200 says in `errors`. Source: GitHub GraphQL "Forming calls", "Rate limits and query limits": a
+    primary limit is told so as well, with nothing left in the headers. A refusal of a mutation has the type UNPROCESSABLE."""
+    kinds, words = {str(entry.get("type") or "") for entry in errors}, one_line("; ".join(map(_detail, errors)), 400)
+    if kinds & {"RATE_LIMITED", "RATE_LIMIT"}:
+        return RateLimited(
+            "the token's hourly quota at GitHub is used up", retry_at=datetime.now(UTC) + until_reset(headers)
+        )
+    if kinds & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
+        return CredentialsRefused("Forbidden", f"the token may not do that by POST /graphql: {words}")
+    if "NOT_FOUND" in kinds:
+        return NotFound("NotFound", "POST /graphql: not there, or not visible with this token")
+    if kinds - {""}:
+        return Refused("POST /graphql", HTTPStatus.UNPROCESSABLE_ENTITY, words)
+    return _unsure(f"POST /graphql: {words}", write=write)
+
+
 def of_merge(error: Refused) -> OrchError:
     """409 means that the head is another one; 405 and 422 that a rule blocks, and the words name it."""
     if error.status == HTTPStatus.CONFLICT:

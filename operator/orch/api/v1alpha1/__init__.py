@@ -52,6 +52,7 @@ from orch.api.v1alpha1.issuerun_facts import (
     PlanStatus,
     PullRequestState,
     PullRequestStatus,
+    QueueStatus,
 )
 from orch.api.v1alpha1.issuerun_status import IssueRunStatus
 from orch.api.v1alpha1.issuerun_work import (
@@ -110,6 +111,7 @@ from orch.api.v1alpha1.orchestratedrepo_policy import (
     Freeze,
     GuardRule,
     GuardsSpec,
+    MergeQueue,
     MergeSpec,
     NoChecks,
     PublishSpec,
@@ -197,6 +199,7 @@ __all__ = [
     "LocalRef",
     "MergeGate",
     "MergeMethod",
+    "MergeQueue",
     "MergeRecord",
     "MergeSpec",
     "MinimumPermission",
@@ -220,6 +223,7 @@ __all__ = [
     "PublishSpec",
     "PullRequestState",
     "PullRequestStatus",
+    "QueueStatus",
     "RateLimitStatus",
     "ReconciledStatus",
     "RefusedIssue",

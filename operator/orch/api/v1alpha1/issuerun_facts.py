@@ -167,6 +167,21 @@ class PullRequestState(StrEnum):
     CLOSED = "Closed"
 
 
+class QueueStatus(StatusModel):
+    """How the pull request stands to the merge queue of its base branch."""
+
+    position: Count | None = None
+    """Its place; 1 is the next. Absent while it is not in the queue."""
+    removals: Count = 0
+    """How often the queue has given it back unmerged, in the life of the run."""
+    reason: Annotated[str, text(64)] | None = None
+    """Why it did the last time, in GitHub's word."""
+    head_sha: Sha | None = None
+    """The head that it gave back the last time."""
+    removal_id: Annotated[str, text(128)] | None = None
+    """GitHub's name of the last removal that was looked at."""
+
+
 class PullRequestStatus(StatusModel):
     """The run's pull request."""
 
@@ -180,6 +195,8 @@ class PullRequestStatus(StatusModel):
     """The head commit that was last seen."""
     merge_sha: Sha | None = None
     """The commit that the merge made."""
+    queue: QueueStatus | None = None
+    """Its way through the merge queue. Absent where there is none."""
 
 
 class ChecksState(StrEnum):

@@ -131,6 +131,13 @@ class UpToDate(StrEnum):
     ALWAYS = "Always"
 
 
+class MergeQueue(StrEnum):
+    """Whether orch uses the merge queue of a branch whose rules demand one."""
+
+    AUTO = "Auto"
+    DISABLED = "Disabled"
+
+
 def _is_time_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
@@ -196,7 +203,11 @@ class MergeSpec(Model):
     )
 
     method: Literal[MergeMethod.SQUASH, MergeMethod.MERGE, MergeMethod.REBASE] = MergeMethod.SQUASH
-    """How the pull request is merged."""
+    """How the pull request is merged. Where the branch is merged by a merge queue, its rule says how, not this."""
+    queue: MergeQueue = MergeQueue.AUTO
+    """Where the branch rules demand a merge queue, orch puts the pull request into it as soon as every gate is open, and takes it
+    out again when one closes. `Disabled`: it stays out, `RulesFit` says so, and a person merges each pull request. Elsewhere orch
+    merges directly, whatever this says."""
     required_checks: Annotated[list[CheckName], Field(max_length=50), SET] = Field(default=[])
     """Checks that must pass, beside those that the branch rules demand."""
     ignored_checks: Annotated[list[CheckName], Field(max_length=50), SET] = Field(default=[])

@@ -54,7 +54,8 @@ class OrchestratedRepoReason(Documented):
     )
     MERGE_QUEUE_REQUIRED = (
         "MergeQueueRequired",
-        "The base branch asks for a merge queue, which orch does not enter. A person merges, or the rule goes.",
+        "The base branch asks for a merge queue, and spec.merge.queue is Disabled. A person merges each pull request, or set it to "
+        "Auto.",
     )
     BRANCH_LOCKED = "BranchLocked", "The base branch takes no changes. Unlock it, or let orch bypass that rule."
     PUSH_BLOCKED = (

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orch.errors import CredentialsRefused, HeadMoved, NotFound, NotMergeable, StillRunning, Terminal, Transient
-from orch.ports import CheckState, CommitStatus, Forge, Pull, StatusState
+from orch.errors import (
+    Ambiguous,
+    CredentialsRefused,
+    HeadMoved,
+    NotFound,
+    NotMergeable,
+    StillRunning,
+    Terminal,
+    Transient,
+)
+from orch.ports import CheckState, CommitStatus, Forge, Pull, QueuePlace, StatusState
 
 if TYPE_CHECKING:
     from .conftest import MakeForge, World
@@ -262,6 +271,65 @@ async def test_merge_and_what_stands_against_it(forge: Forge, world: World, pull
     assert (merged.state, merged.merge_sha) == ("merged", sha)
     message = world.as_("octo").get(f"{DEMO}/commits/{sha}").json()["commit"]["message"]
     assert message == "Add (#1)\n\nOurs"
+
+
+async def test_the_merge_queue_takes_what_it_tests_and_tells_why_it_gives_back(
+    forge: Forge, open_forge: MakeForge, world: World, pull: Pull
+) -> None:
+    rule = {"branch": "main", "required_checks": ["late"], "merge_queue": True, "queue_method": "rebase"}
+    world.repo(rules=[rule])
+    rules = await forge.branch_rules("main")
+    assert (rules.merge_queue, rules.queue_method) == (True, "Rebase")
+    assert await forge.queue_place(pull.number) == QueuePlace()
+    with pytest.raises(NotMergeable, match='status check "late" is expected'):
+        await forge.enqueue(pull.number, sha=pull.head_sha)
+    await _late(world, pull.head_sha)
+    with pytest.raises(NotMergeable, match="was modified"):
+        await forge.enqueue(pull.number, sha="0" * 40)
+    entry = await forge.enqueue(pull.number, sha=pull.head_sha)
+    assert entry.position == 1
+    with pytest.raises(NotMergeable, match="already in the merge queue"):
+        await forge.enqueue(pull.number, sha=pull.head_sha)
+    world.server.settle()
+    place = await forge.queue_place(pull.number)
+    assert place.entry is not None
+    assert (place.entry.id, place.removal) == (entry.id, None)
+    await forge.dequeue(pull.number)
+    place = await forge.queue_place(pull.number)
+    assert place.removal is not None
+    assert (place.entry, place.removal.reason) == (None, "manual")
+    with pytest.raises(NotMergeable, match="not in the merge queue"):
+        await forge.dequeue(pull.number)
+    again = await forge.enqueue(pull.number, sha=pull.head_sha)
+    assert again.id != entry.id
+    world.server.settle()
+    group = (await forge.queue_place(pull.number)).entry
+    assert group is not None
+    assert group.group_sha is not None
+    await _late(world, group.group_sha, "failure")
+    world.server.settle()
+    red = (await forge.queue_place(pull.number)).removal
+    assert red is not None
+    assert (red.reason, red.group_sha) == ("failed_checks", group.group_sha)
+    assert red.id != place.removal.id
+    with pytest.raises(CredentialsRefused):
+        await open_forge(world.server.token("carol")).enqueue(pull.number, sha=pull.head_sha)
+
+
+async def _late(world: World, sha: str, state: str = "success") -> None:
+    answer = world.as_("octo").post(f"{DEMO}/statuses/{sha}", json={"state": state, "context": "late"})
+    assert answer.status_code == 201
+
+
+async def test_an_act_by_graphql_is_on_the_pinned_repository_and_its_lost_answer_is_not_repeated(
+    forge: Forge, world: World, pull: Pull
+) -> None:
+    world.repo(rules=[{"branch": "main", "merge_queue": True, "required_checks": ["late"]}])
+    await _late(world, pull.head_sha)
+    world.fault(method="POST", path="/graphql$", drop="after")
+    with pytest.raises(Ambiguous):
+        await forge.enqueue(pull.number, sha=pull.head_sha)
+    assert (await forge.queue_place(pull.number)).entry is not None, "it has happened"
 
 
 async def test_deleting_a_branch_twice(forge: Forge, world: World, pull: Pull) -> None:

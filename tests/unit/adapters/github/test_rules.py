@@ -31,6 +31,8 @@ from orch.ports import BranchRules
             ),
         ),
         ("pull_request", {"allowed_merge_methods": []}, BranchRules(pull_request=True)),
+        ("merge_queue", {"merge_method": "SQUASH"}, BranchRules(merge_queue=True, queue_method="Squash")),
+        ("merge_queue", {"merge_method": "OCTOPUS"}, BranchRules(merge_queue=True)),
     ],
 )
 def test_a_rule_of_a_ruleset(kind: str, parameters: dict[str, Any], rules: BranchRules) -> None:

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from orch.adapters.github.translate import Refused, broken, of_merge, of_rerun, quota, rate_limit, refusal
+from orch.adapters.github.translate import Refused, broken, of_graphql, of_merge, of_rerun, quota, rate_limit, refusal
 from orch.errors import (
     Ambiguous,
     CredentialsRefused,
@@ -152,3 +152,47 @@ def test_quota() -> None:
     assert quota({**headers, "x-ratelimit-resource": "search"}) is None
     assert quota({**headers, "x-ratelimit-limit": "many"}) is None
     assert quota({}) is None
+
+
+@pytest.mark.parametrize(
+    ("errors", "write", "kind", "text"),
+    [
+        pytest.param(
+            [{"type": "NOT_FOUND", "message": "Could not resolve"}], False, NotFound, "not visible", id="nothing there"
+        ),
+        pytest.param(
+            [{"type": "FORBIDDEN", "message": "Resource not accessible"}],
+            True,
+            CredentialsRefused,
+            "not accessible",
+            id="403",
+        ),
+        pytest.param(
+            [{"type": "INSUFFICIENT_SCOPES", "message": "needs repo"}],
+            True,
+            CredentialsRefused,
+            "needs repo",
+            id="scopes",
+        ),
+        pytest.param(
+            [{"type": "RATE_LIMITED", "message": "exceeded"}], False, RateLimited, "used up", id="the hour's points"
+        ),
+        pytest.param(
+            [{"type": "UNPROCESSABLE", "message": "Pull request\nis closed"}],
+            True,
+            Refused,
+            "Pull request is closed",
+            id="no",
+        ),
+        pytest.param(
+            [{"message": "Something went wrong"}], True, Ambiguous, "went wrong", id="a write that may have happened"
+        ),
+        pytest.param([{"message": "Something went wrong"}], False, Transient, "went wrong", id="a read"),
+    ],
+)
+def test_what_graphql_says_with_status_200(
+    errors: list[dict[str, str]], write: bool, kind: type[OrchError], text: str
+) -> None:
+    found = of_graphql(errors, RESET, write=write)
+    assert type(found) is kind
+    assert text in found.message
