@@ -1,6 +1,7 @@
 """What cannot work says so: a condition with the reason and the next step, on that repository alone."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory
 
 def test_each_says_what_is_wrong_and_the_others_go_on(lot: Lot) -> None:
     desk, works = lot.desk, lot.load.repositories[0]
-    desk.world.repository(desk.namespace, "badtoken", works, token="ghp_nobody_has_this")
+    desk.world.repository(desk.namespace, "badtoken", works, token="ghp_nobody_has_this", interval="10s")
     desk.world.repository(desk.namespace, "unknown", "owner/nowhere", token=TOKENS[BOT])
     desk.world.repository(desk.namespace, "empty", "owner/empty", token=TOKENS[BOT])
     desk.world.repository(desk.namespace, "reader", works, token=TOKENS["stranger"])
@@ -55,6 +56,18 @@ def test_a_token_that_is_put_right_is_used_without_a_restart(lot: Lot) -> None:
         poke=("orchestratedrepos", "rotated"),
     )
     assert desk.condition("orchestratedrepos", "rotated", "CredentialsReady")["status"] == "True"
+
+
+def test_a_wrong_token_is_tried_ever_more_seldom(lot: Lot) -> None:
+    """Of the first test's repository, meanwhile: three tries, and none but those that were due."""
+    path = f"/repos/{lot.load.repositories[0]}"
+
+    def tries() -> list[float]:
+        refused = [entry for entry in lot.desk.journal(path=f"{path}$") if entry["status"] == 401]
+        return [datetime.fromisoformat(entry["time"]).timestamp() for entry in refused]
+
+    first, second, third = lot.desk.until(lambda: tries() if len(tries()) >= 3 else None)[:3]
+    assert 7 < second - first < third - second
 
 
 def _refused(desk: Desk, name: str) -> dict[str, Any] | None:

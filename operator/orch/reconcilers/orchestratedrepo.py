@@ -21,7 +21,7 @@ from orch.api.v1alpha1 import (
 )
 from orch.api.v1alpha1.reasons import OrchestratedRepoCondition as Type
 from orch.api.v1alpha1.reasons import OrchestratedRepoReason as Reason
-from orch.errors import CredentialsRefused, NeedsHuman, NotFound, OrchError, PolicyDenied, RateLimited
+from orch.errors import CredentialsRefused, NeedsHuman, NotFound, OrchError, PolicyDenied, RateLimited, Transient
 from orch.kube.errors import KubeError
 from orch.kube.store import Store
 from orch.policy.branch_rules import Setting, judge_rules
@@ -44,7 +44,6 @@ FINALIZER: Final = "orch.dev/cleanup"
 _BOUND: Final = timedelta(minutes=5)
 _LOOK_AGAIN: Final = timedelta(minutes=10)
 """A repository that is polled seldom or not at all still shows within this time that the policies are gone."""
-_BACK_OFF: Final = timedelta(minutes=5)
 _RATE_LIMIT_STALE: Final = timedelta(minutes=5)
 
 
@@ -109,8 +108,13 @@ class OrchestratedRepoReconciler:
         except RateLimited as err:
             return self._wait(repo, err)  # it has not been looked at: the next look is due then, not in an interval
         except OrchError as err:
-            after = self._refuse(repo, err)
+            self._refuse(repo, err)
             self._polls.doubt(key)
+            if not isinstance(err, Transient):
+                self._polls.refused(key, is_asked_for=is_asked_for)
+            after = self._polls.pause(key, repo.spec.interval)
+        else:
+            self._polls.welcomed(key)
         self._polls.note(key, repo, began)
         return after
 
@@ -200,13 +204,12 @@ class OrchestratedRepoReconciler:
             text = f"the credential may not write to {facts.full_name}: grant it {wanted}"
             raise CredentialsRefused(Reason.FORBIDDEN, text)
 
-    def _refuse(self, repo: OrchestratedRepo, err: OrchError) -> timedelta:
-        """Conditions and the pause after a failure. Runs of other repositories are not touched."""
+    def _refuse(self, repo: OrchestratedRepo, err: OrchError) -> None:
+        """Conditions after a failure. Runs of other repositories are not touched."""
         now, reason = self._now(), _reason(err)
         if isinstance(err, CredentialsRefused):
             set_condition(repo, Type.CREDENTIALS_READY, False, reason, err.message, now)
         set_condition(repo, Type.READY, False, reason, err.message, now)
-        return max(repo.spec.interval, _BACK_OFF) if isinstance(err, NeedsHuman | PolicyDenied) else repo.spec.interval
 
     def _wait(self, repo: OrchestratedRepo, err: RateLimited) -> timedelta:
         """A wait within the interval is no news for people: the promise is kept, and a condition would flap."""

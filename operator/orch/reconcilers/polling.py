@@ -17,6 +17,9 @@ VERIFIED_FOR: Final = timedelta(minutes=5)
 """How long a repository is taken for what it was while nothing is started in it: half of what a poll asks is whether it still is."""
 RULES_FOR: Final = timedelta(minutes=30)
 """How long GitHub's rules are taken for what they were, while they fit: people change them seldom, and each look costs points."""
+LONGEST: Final = timedelta(minutes=5)
+"""At most so long after a refusal the host is asked again, unless the interval is longer: a Secret that was put right is not
+watched."""
 _SPREAD: Final = 0.2
 """The part of the interval that a poll may come early."""
 
@@ -28,14 +31,29 @@ class Polls:
         self._polled: dict[Key, tuple[datetime, object]] = {}
         self._verified: dict[Key, datetime] = {}
         self._ruled: dict[Key, datetime] = {}
+        self._refusals: dict[Key, int] = {}
 
     def rest(self, key: Key, repo: OrchestratedRepo, now: datetime) -> timedelta | None:
         """How long the host is not asked again; None: it is time."""
         polled, asked_for = self._polled.get(key, (None, None))
         if polled is None or asked_for != _request(repo):
             return None
-        rest = pause(key, repo.spec.interval) - (now - polled)
+        rest = self.pause(key, repo.spec.interval) - (now - polled)
         return rest if rest > timedelta(0) else None
+
+    def pause(self, key: Key, interval: timedelta) -> timedelta:
+        """From the last poll to the next. After refusals in a row it is twice as long each time: GitHub locks out who comes back
+        and back with a token that is none. Source: REST "Authenticating to the REST API", failed login limit."""
+        longest, doublings = max(interval, LONGEST), min(max(self._refusals.get(key, 0) - 1, 0), 20)
+        return pause(key, min(interval * 2**doublings, longest))
+
+    def refused(self, key: Key, *, is_asked_for: bool) -> None:
+        """Only a person can help. A look that one has asked for is the first try of a new row."""
+        self._refusals[key] = 1 if is_asked_for else self._refusals.get(key, 0) + 1
+
+    def welcomed(self, key: Key) -> None:
+        """Nothing was refused."""
+        self._refusals.pop(key, None)
 
     def is_asked_for(self, key: Key, repo: OrchestratedRepo) -> bool:
         """Whether a person wants this look: a new spec, or the annotation that asks."""
@@ -70,6 +88,7 @@ class Polls:
         self._polled.pop(key, None)
         self._verified.pop(key, None)
         self._ruled.pop(key, None)
+        self._refusals.pop(key, None)
 
 
 def pause(key: Key, interval: timedelta) -> timedelta:

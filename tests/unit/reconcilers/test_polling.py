@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.builders import a_repo
 
-from orch.reconcilers.polling import VERIFIED_FOR, Polls, pause
+from orch.reconcilers.polling import LONGEST, VERIFIED_FOR, Polls, pause
 from orch.runtime.reconcile import Key
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -51,6 +51,36 @@ def test_a_repository_is_verified_until_something_is_wrong() -> None:
     assert polls.verified(KEY) == NOW
     polls.doubt(KEY)
     assert polls.verified(KEY) < NOW - VERIFIED_FOR
+
+
+@pytest.mark.parametrize(
+    ("interval", "minutes"),
+    [
+        pytest.param("1m", [1, 1, 2, 4, 5, 5], id="twice as long each time, up to five minutes"),
+        pytest.param("2h", [120, 120, 120, 120], id="an interval that is longer stays as it is"),
+    ],
+)
+def test_who_is_refused_comes_back_ever_more_seldom(interval: str, minutes: list[int]) -> None:
+    polls, repo = Polls(), a_repo(interval=interval)
+    pauses = []
+    for _ in minutes:
+        pauses.append(polls.pause(KEY, repo.spec.interval))
+        polls.refused(KEY, is_asked_for=False)
+    assert pauses == [pause(KEY, count * MINUTE) for count in minutes]
+    polls.note(KEY, repo, NOW)
+    assert polls.rest(KEY, repo, NOW) == pauses[-1], "what wakes the object meanwhile changes nothing"
+    polls.refused(KEY, is_asked_for=True)
+    assert polls.pause(KEY, repo.spec.interval) == pauses[0], "a person is at it"
+    polls.refused(KEY, is_asked_for=False)
+    polls.welcomed(KEY)
+    assert polls.pause(KEY, repo.spec.interval) == pauses[0]
+
+
+def test_refusals_are_counted_for_a_month() -> None:
+    polls, repo = Polls(), a_repo(interval="10s")
+    for _ in range(10_000):
+        polls.refused(KEY, is_asked_for=False)
+    assert polls.pause(KEY, repo.spec.interval) == pause(KEY, LONGEST)
 
 
 def test_what_is_gone_is_forgotten() -> None:
