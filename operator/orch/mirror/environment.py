@@ -32,7 +32,10 @@ def inherited() -> dict[str, str]:
 def scrubbed() -> dict[str, str]:
     """The whole environment of a git process: the operator's search path, proxies and CA file, and our switches."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), _LOOPBACK)))
+    asked = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    no_proxy = (
+        asked if asked == "*" else ",".join(filter(None, (asked, _LOOPBACK)))
+    )  # curl takes a * for all only alone
     if ca_file := os.environ.get("SSL_CERT_FILE"):
         kept["GIT_SSL_CAINFO"] = ca_file  # libcurl inside git reads no SSL_CERT_FILE
     return kept | {

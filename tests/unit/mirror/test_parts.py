@@ -211,5 +211,9 @@ def test_nothing_of_the_machine_reaches_git(monkeypatch: pytest.MonkeyPatch) -> 
     assert not {"GITHUB_TOKEN", "KUBECONFIG", "GIT_DIR", "LD_PRELOAD", "PYTHONPATH"} & {*scrubbed(), *inherited()}
     assert scrubbed()["GIT_CONFIG_GLOBAL"] == "/dev/null"
     assert scrubbed()["NO_PROXY"] == "internal,127.0.0.1,localhost,::1"
+    monkeypatch.setenv("NO_PROXY", "*")
+    assert scrubbed()["no_proxy"] == scrubbed()["NO_PROXY"] == "*", (
+        "curl takes it for everything only if it stands alone"
+    )
     assert "protocol.allow=never" in settings(plain_http=False)
     assert "protocol.http.allow=always" not in settings(plain_http=False)
