@@ -14,17 +14,30 @@ from typing import Any
 
 from tests.chaos.attic import Attic
 from tests.e2e.desk import BOT, Desk, Run
+from tests.e2e.queues import events
 
 
 def merged_once(run: Run) -> None:
     """The run ended merged, and everything that it did on GitHub and in the cluster is there once."""
+    _done_once(run)
+    assert _acted(run, "PUT", f"{run.pull_path()}/merge", 200) == 1
+
+
+def queued_once(run: Run, *, held: bool) -> None:
+    """The same, merged by the merge queue: it entered once, and if it was `held`, came out once and entered once more."""
+    _done_once(run)
+    assert run.merges() == []
+    way = ["added_to_merge_queue", "removed_from_merge_queue"] * (2 if held else 1)
+    assert events(run) == [*way, "merged", "closed"]
+    assert run.status["pullRequest"]["queue"].get("removals", 0) == 0, "nothing was given back"
+
+
+def _done_once(run: Run) -> None:
     status = run.status
     assert run.condition("Succeeded")["reason"] == "Merged", status
     assert len(run.comments()) == 1, run.comments()
     (pull,) = run.pulls()
     assert pull["merged_at"], pull
-    path = f"/repos/{run.repository}/pulls/{pull['number']}/merge"
-    assert _acted(run, "PUT", path, 200) == 1
     branch = pull["head"]["ref"]
     assert branch not in run.desk.refs(run.repository)
     assert _acted(run, "DELETE", f"/repos/{run.repository}/git/refs/heads/{branch}", 204) == 1

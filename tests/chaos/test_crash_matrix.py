@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.chaos import proof, test_farewell_matrix
+from tests.chaos import proof, test_farewell_matrix, test_queue_matrix
 from tests.chaos.attic import Attic
 from tests.chaos.hunt import hunt, start
 from tests.e2e.desk import Desk, Run
@@ -18,7 +18,7 @@ from orch.failpoints import ACTS, points
 
 _OFF_THE_WAY = {
     "delete approvals.orch.dev": "of an earlier run of the same name",
-    **dict.fromkeys(test_farewell_matrix.ACTS, "in a matrix of its own"),
+    **dict.fromkeys((*test_farewell_matrix.ACTS, *test_queue_matrix.ACTS), "in a matrix of its own"),
 }
 """Acts that no run comes to, and why."""
 _GATEWAY = {name for name, act in ACTS.items() if act.where.startswith("gateway/")}

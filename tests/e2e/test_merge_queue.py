@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from tests.e2e import queues
 from tests.e2e.desk import BOT, Desk, Run, together
 from tests.e2e.lots import Lot, make
+from tests.e2e.queues import events
 
 _GREEN, _RED, _SLOW = 1, 2, 3
-_LATE = "late"
-"""A status that a person gives, or does not."""
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +17,10 @@ def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory
     awaited there that nobody gives by himself."""
     load = make(tmp_path_factory.mktemp("queue") / "load", repositories=3, issues=3)
     green, red, slow = load.seed["repos"]
-    rule = {"branch": "main", "merge_queue": True, "queue_method": "rebase"}
-    green["rules"] = [{**rule, "required_checks": ["tests", "orch"]}]
-    red["rules"] = [{**rule, "required_checks": ["tests"]}]
+    green["rules"] = [queues.rule("tests", "orch")]
+    red["rules"] = [queues.rule("tests")]
     red["checks"][0]["command"] = f'test "$GITHUB_EVENT_NAME" != merge_group && {red["checks"][0]["command"]}'
-    slow["rules"] = [{**rule, "required_checks": ["tests", _LATE]}]
+    slow["rules"] = [queues.rule("tests", queues.LATE)]
     desk = open_desk(load.seed, [load.script])
     names = dict(zip(load.repositories, ("green", "red", "slow"), strict=True))
     for repository, name in names.items():
@@ -40,7 +39,7 @@ def test_the_merge_queue_merges(lot: Lot) -> None:
         run.ends()
         assert run.condition("Succeeded")["reason"] == "Merged", run.status
         (pull,) = run.pulls()
-        assert _events(run) == ["added_to_merge_queue", "removed_from_merge_queue", "merged", "closed"]
+        assert events(run) == ["added_to_merge_queue", "removed_from_merge_queue", "merged", "closed"]
         assert run.merges() == [], "nothing but the queue has merged"
         (point,) = [p for p in desk.list("rollbackpoints") if p["spec"]["runRef"]["name"] == run.name]
         assert (point["spec"]["merge"]["method"], point["spec"]["merge"]["sha"]) == ("Rebase", pull["merge_commit_sha"])
@@ -56,23 +55,23 @@ def test_the_merge_queue_merges(lot: Lot) -> None:
         assert "Merge when ready" in message
         for _ in range(3):
             desk.looked("issueruns", run.name)
-        assert _events(run) == ["added_to_merge_queue", "removed_from_merge_queue"], "it does not loop"
+        assert events(run) == ["added_to_merge_queue", "removed_from_merge_queue"], "it does not loop"
         assert run.status["pullRequest"]["queue"]["removals"] == 1
         assert run.pulls()[0]["state"] == "open"
 
     def slow() -> None:
         run = lot.take(_SLOW)
         run.until(lambda status: status.get("pullRequest"))
-        _say(run, run.pulls()[0]["head"]["sha"])
+        queues.say(run, run.pulls()[0]["head"]["sha"])
         assert "is number 1 in the merge queue of main" in _waits_for_place(run)
         desk.patch("issueruns", run.name, {"spec": {"suspend": True}})
         run.waits_for("Suspended")
-        desk.until(lambda: _events(run)[-1] == "removed_from_merge_queue", poke=("issueruns", run.name))
+        desk.until(lambda: events(run)[-1] == "removed_from_merge_queue", poke=("issueruns", run.name))
         assert run.pulls()[0]["state"] == "open"
         desk.patch("issueruns", run.name, {"spec": {"suspend": False}})
         _waits_for_place(run)
-        assert _events(run) == ["added_to_merge_queue", "removed_from_merge_queue", "added_to_merge_queue"]
-        _say(run, _group(run))
+        assert events(run) == ["added_to_merge_queue", "removed_from_merge_queue", "added_to_merge_queue"]
+        queues.say(run, run.desk.until(lambda: queues.find_group(run)) or "")
         run.ends()
         assert run.condition("Succeeded")["reason"] == "Merged", run.status
         assert run.status["pullRequest"]["queue"]["removals"] == 0
@@ -95,20 +94,3 @@ def _waits_for_place(run: Run) -> str:
     found = run.desk.until(look, poke=("issueruns", run.name), what=lambda: run.status)
     assert found is not None
     return found
-
-
-def _events(run: Run) -> list[str]:
-    """What has happened to its pull request, but for labels and words."""
-    found = run.desk.maintainer.ask("GET", f"/repos/{run.repository}/issues/{run.pulls()[0]['number']}/events")
-    told = ("added_to_merge_queue", "removed_from_merge_queue", "merged", "closed")
-    return [event["event"] for event in found if event["event"] in told]
-
-
-def _group(run: Run) -> str:
-    """The merge that the queue tests."""
-    (group,) = [sha for name, sha in run.desk.refs(run.repository).items() if name.startswith("gh-readonly-queue/")]
-    return group
-
-
-def _say(run: Run, sha: str) -> None:
-    run.desk.maintainer.ask("POST", f"/repos/{run.repository}/statuses/{sha}", state="success", context=_LATE)

@@ -27,6 +27,8 @@ from orch.stages.signs import show_on_group, show_open, since_shown
 _MERGE: Final = "merge/"
 _ENTERED: Final = "queue/"
 """Begin of what is observed of an entry: its id follows, nothing when it was gone again before it was seen."""
+_LONGEST: Final = 128
+"""Characters that are kept of an id of the host's. GitHub's own are shorter."""
 _MERGED: Final = "merged"
 """GitHub's reason for an entry that ended well. The pull request shows it a moment later."""
 
@@ -59,19 +61,19 @@ async def enter(ctx: RunContext, pull: Pull) -> Outcome:
     if known is None and place.entry is not None:
         return _stands(pull, place.entry, after(since_shown(ctx)), by=", into which somebody else has put it")
     if known is None:
-        queue.removal_id = place.removal.id if place.removal else None
+        queue.removal_id = _removal_id(place)
 
     async def find() -> str | None:
         found = await ctx.forge.queue_place(pull.number)
         if found.entry is not None:
             queue.position = found.entry.position
-            return f"{_ENTERED}{found.entry.id}"
+            return _observed(found.entry)
         return _ENTERED if _news(queue, found) else None
 
     async def act() -> str:
         entry = await ctx.forge.enqueue(pull.number, sha=head)
         queue.position = entry.position
-        return f"{_ENTERED}{entry.id}"
+        return _observed(entry)
 
     ctx.keeps_place = True
     try:
@@ -149,7 +151,7 @@ def _take_back(ctx: RunContext, queue: QueueStatus, place: QueuePlace, reason: s
     """The head was not merged: the stage Checks looks again, and policy says what follows."""
     head = branch(ctx).head_sha
     queue.removals, queue.reason, queue.head_sha = queue.removals + 1, reason, head
-    queue.removal_id = place.removal.id if place.removal else None
+    queue.removal_id = _removal_id(place)
     withdraw_effect(ctx.run, f"{_MERGE}{head}")
     ctx.run.status.checks = None
     return Again()
@@ -162,7 +164,7 @@ def _stands(pull: Pull, entry: QueueEntry, rest: timedelta, *, by: str = "") -> 
 
 def _news(queue: QueueStatus, place: QueuePlace) -> str | None:
     """The reason of a removal that was not looked at yet."""
-    if place.removal is None or place.removal.id == queue.removal_id:
+    if place.removal is None or _removal_id(place) == queue.removal_id:
         return None
     return one_line(place.removal.reason.lower(), 64) or UNTOLD
 
@@ -179,7 +181,15 @@ def _is_entry(effect: Effect) -> bool:
 
 def _is_ours(effect: Effect, entry: QueueEntry) -> bool:
     """Whether it is the entry that we have made. One whose answer was lost is taken for ours."""
-    return effect.state is not EffectState.DONE or effect.observed == f"{_ENTERED}{entry.id}"
+    return effect.state is not EffectState.DONE or effect.observed == _observed(entry)
+
+
+def _observed(entry: QueueEntry) -> str:
+    return f"{_ENTERED}{one_line(entry.id, _LONGEST)}"
+
+
+def _removal_id(place: QueuePlace) -> str | None:
+    return one_line(place.removal.id, _LONGEST) if place.removal else None
 
 
 def _queue(run: IssueRun) -> QueueStatus:

@@ -212,6 +212,14 @@ def test_reviews_are_told_since_when(stage: str, closed: list[str], since: int |
     assert line.since == (NOW - timedelta(hours=since) if since else None)
 
 
+def test_a_run_in_the_merge_queue_says_so_and_for_whom_it_waits() -> None:
+    place = "#9 is number 2 in the merge queue of main: GitHub merges it when it is green there"
+    waits = a_condition("Waiting", "True", "AwaitingChecks", place)
+    told = gates(a_run("Merge", waits, **published() | _found()))
+    assert (told["Merge"].verdict.value, told["Merge"].waits_for) == ("Waiting", "the pull request's checks")
+    assert place in told["Merge"].message
+
+
 def test_the_gates_behind_an_open_question_are_told_too() -> None:
     found = _found(Blocker="a draft") | {"approvals": [{"gate": "Merge", "name": "", "outcome": "Pending"}]}
     told = gates(a_run("Merge", *waiting("AwaitingApproval"), **published() | found))

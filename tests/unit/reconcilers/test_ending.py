@@ -11,8 +11,18 @@ from tests.unit.stages.world import World, at
 
 from orch.api.conditions import find_condition
 from orch.api.v1alpha1 import ApprovalOutcome, FailureClass, RunStage, StepState
-from orch.errors import Cancelled, CredentialsRefused, NotFound, OrchError, PolicyDenied, RateLimited, Terminal
+from orch.errors import (
+    Cancelled,
+    CredentialsRefused,
+    NotFound,
+    NotMergeable,
+    OrchError,
+    PolicyDenied,
+    RateLimited,
+    Terminal,
+)
 from orch.policy.intake import DECLINED
+from orch.ports import BranchRules
 from orch.reconcilers.ending import end
 from orch.stages import Stage, Waiting
 from orch.stages.checks import checks
@@ -155,6 +165,32 @@ async def test_a_pull_request_that_a_person_closed_marks_its_issue() -> None:
         await world.look()
     await end(world.context(), told.value)
     assert world.forge.labels == {NUMBER: [DECLINED]}
+
+
+async def in_a_queue() -> World:
+    """A world whose pull request stands in the merge queue, by our act."""
+    world = await at(merge)
+    world.forge.rules = BranchRules(merge_queue=True)
+    await world.play(merge)
+    assert world.forge.place.entry is not None
+    return world
+
+
+async def test_what_has_ended_is_not_merged_by_a_queue() -> None:
+    world = await in_a_queue()
+    assert await end(world.context(), STOPPED) is None
+    assert world.forge.place.entry is None
+    assert _condition(world, "Succeeded") == ("False", "CancelledByUser")
+
+
+async def test_it_ends_when_the_queue_has_let_go() -> None:
+    world = await in_a_queue()
+    world.acts.refused["dequeue"] = NotMergeable("NotMergeable", "is being merged")
+    assert await end(world.context(), STOPPED) is not None
+    assert world.run.status.completion_time is None
+    world.acts.refused["dequeue"] = Terminal("RequestRefused", "422")
+    assert await end(world.context(), None) is None
+    assert "farewell_refused" in world.audit
 
 
 @pytest.mark.parametrize("act", ["edit_comment", "delete_branch"])

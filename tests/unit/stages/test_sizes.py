@@ -27,10 +27,11 @@ from orch.api.v1alpha1 import (
 from orch.api.v1alpha1.reasons import IssueRunCondition
 from orch.errors import Terminal
 from orch.policy.fitting import LIMIT, fit, shortened, size
-from orch.ports import Check, CheckState
+from orch.ports import BranchRules, Check, CheckState, QueueEntry, QueuePlace, QueueRemoval
 from orch.reconcilers.ending import end
 from orch.stages.analyse import analyse
 from orch.stages.checks import checks
+from orch.stages.merge import merge
 from orch.stages.plan import plan
 
 WORDS = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=3_000) | st.text(
@@ -49,6 +50,22 @@ async def test_what_a_model_says_is_cut(reason: str, summary: str, files: list[s
     assert size(world.run) < LIMIT
     assert world.run.status.plan is not None
     assert all("\n" not in path for path in world.run.status.plan.files)
+
+
+@given(words=HOSTILE)
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+async def test_what_a_merge_queue_says_is_cut(words: str) -> None:
+    world = await at(merge)
+    world.forge.rules = BranchRules(merge_queue=True)
+    world.forge.place = QueuePlace(None, QueueRemoval(words, words))
+    await world.play(merge)
+    world.forge.place = QueuePlace(QueueEntry(words, 1), world.forge.place.removal)
+    await world.play(merge)
+    world.forge.place = QueuePlace(None, QueueRemoval(f"new {words}", words))
+    for _ in range(2):
+        await world.play(merge)
+    IssueRun.model_validate(world.run.dump())
+    assert size(world.run) < LIMIT
 
 
 @given(names=st.lists(HOSTILE, min_size=1, max_size=40))

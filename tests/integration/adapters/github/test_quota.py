@@ -78,6 +78,31 @@ async def test_a_whole_run_costs_at_most_25(open_forge: MakeForge, world: World)
     assert world.spent() - before <= 25
 
 
+async def test_a_look_at_a_run_in_the_merge_queue_costs_one_point_of_graphql(forge: Forge, world: World) -> None:
+    world.repo(rules=[{"branch": "main", "required_checks": ["late"], "merge_queue": True}])
+    sha = world.push(BRANCH)
+    pull = await forge.open_pull(head=BRANCH, base="main", title="Add", body="")
+    world.as_("octo").post(f"{DEMO}/statuses/{sha}", json={"state": "success", "context": "late"})
+    await forge.enqueue(pull.number, sha=sha)
+    world.server.settle()
+
+    async def look_there() -> int:
+        """What the stages ask each time; how many requests that were."""
+        first = len(world.journal(account="orch-bot"))
+        await forge.get_pull(pull.number)
+        await forge.get_issue(1)
+        await forge.reviews(pull.number)
+        await forge.branch_rules("main")
+        assert (await forge.queue_place(pull.number)).entry is not None
+        return len(world.journal(account="orch-bot")) - first
+
+    await look_there()
+    core, graphql, points = world.spent(), world.used("graphql"), world.used("points_per_minute")
+    there = await look_there()
+    assert (world.spent() - core, world.used("graphql") - graphql) == (0, 1)
+    assert world.used("points_per_minute") - points == there == 6, "one about the queue in place of two about checks"
+
+
 async def test_another_token_does_not_see_what_one_was_answered(open_forge: MakeForge, world: World) -> None:
     secret = {"owner": "octo", "name": "secret", "private": True, "issues": [{"title": "Hidden"}]}
     assert world.control.post("/_control/repos", json=secret).status_code == 201
