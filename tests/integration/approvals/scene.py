@@ -154,20 +154,32 @@ class Scene:
         await self.look()
         self._outside.github.heal()
 
-    async def agree(self) -> None:
-        """People are asked, they answer, the operator counts; whatever else a merge waits for is there."""
+    async def get_ready(self) -> None:
+        """The operator goes on until people are asked; whatever else a merge waits for is there."""
         await self.look()
+        if self.repository.pull() is not None:
+            self.checks_end("success")
+            self.on_pull("alice", "approve")
+            await self.look(RUNS)
+
+    async def agree(self) -> None:
+        """People are asked, they answer, and the operator counts."""
+        await self.get_ready()
         for name in self.questions():
-            for user in sorted({"anna", "boris"} - self.books.answers.get(name, {}).keys()):
+            for user in sorted(set(VOTERS) - self.books.answers.get(name, {}).keys()):
                 await self.answer(user, name, yes(user))
-        self.checks_end("success")
-        self.on_pull("alice", "approve")
         await self.look(QUESTIONS)
 
     async def goes_well(self) -> None:
         """What usually happens."""
         await self.agree()
         await self.look()
+
+    async def ends_well(self) -> None:
+        """Everybody may vote and agrees to whatever is asked now: if anything was put under what they see, it shows now."""
+        await self.let_approve(*VOTERS)
+        for _ in range(2):
+            await self.goes_well()
 
     async def try_again(self) -> None:
         """Somebody trusted labels the issue anew, and the operator takes it if no attempt is under way."""

@@ -31,6 +31,7 @@ DEATHS = [point for point in failpoints.points() if point.startswith(_ACTS)]
 PATHS = {"push": "git-receive-pack$", "merge": "/merge$", "pull": "/pulls$"}
 
 TWISTS: Mapping[str, Callable[[Scene], Awaitable[None] | None]] = {
+    "nothing else happens": lambda _scene: None,
     "somebody pushes": lambda scene: scene.push("alice", {FEE: "FEE = 98\n"}),
     "somebody pushes nothing new": lambda scene: scene.push("alice", {}),
     "somebody deletes the branch": lambda scene: scene.push("alice", None),
@@ -64,49 +65,53 @@ class AnySequence(RuleBasedStateMachine):
         self.joined.do(what)
 
     def teardown(self) -> None:
-        self.scene.close()
+        try:
+            if self.scene.books.shown and not self.scene.books.wrong:
+                self._do(self.scene.ends_well())
+                self.nothing_happened_that_was_not_seen()
+        finally:
+            self.scene.close()
 
     def _question(self, place: int) -> str:
         names = self.scene.questions()
         return names[place % len(names)]
 
-    @initialize(is_pushed=st.booleans())
-    def it_begins(self, is_pushed: bool) -> None:
+    @initialize(way=st.integers(0, 2))
+    def it_begins(self, way: int) -> None:
+        """Before the push, after it, or before the merge."""
         self._do(self.scene.open())
-        if is_pushed:
+        if way > 0:
             self._do(self.scene.goes_well())
+        if way > 1:
+            self._do(self.scene.get_ready())
 
     # People in the cluster.
 
     @rule(
         user=st.sampled_from(HANDS),
+        key=st.sampled_from(["", "", *VOTERS]),
         verdict=st.sampled_from(["Approve", "Approve", "Approve", "Deny"]),
         groups=st.sampled_from([None, None, ["security"]]),
         place=st.integers(0, 3),
         stale=st.booleans(),
     )
-    def somebody_answers(self, user: str, verdict: str, groups: list[str] | None, place: int, stale: bool) -> None:
+    def somebody_answers(
+        self, user: str, key: str, verdict: str, groups: list[str] | None, place: int, stale: bool
+    ) -> None:
+        """In their own name, or in somebody else's."""
         digest = "sha256:" + "0" * 64 if stale and place == 3 else None
         decision = {"verdict": verdict, "groups": groups, "digest": digest}
-        self._do(self.scene.answer(user, self._question(place), decision))
-
-    @rule(user=st.sampled_from(HANDS), key=st.sampled_from(VOTERS), place=st.integers(0, 3))
-    def somebody_decides_as_somebody_else(self, user: str, key: str, place: int) -> None:
-        if user != key:
-            decision = {"verdict": "Deny", "comment": f"by {user}"}
-            self._do(self.scene.answer(user, self._question(place), decision, key))
-
-    @rule(user=st.sampled_from(VOTERS), place=st.integers(0, 3))
-    def somebody_withdraws(self, user: str, place: int) -> None:
-        self._do(self.scene.answer(user, self._question(place), None))
+        self._do(self.scene.answer(user, self._question(place), decision, key))
 
     @rule(place=st.integers(0, 3), users=st.sets(st.sampled_from(VOTERS), min_size=2))
     def people_answer_at_once(self, place: int, users: set[str]) -> None:
         self._do(self.scene.answer_at_once(self._question(place), *sorted(users)))
 
-    @rule(user=st.sampled_from(sorted(PEOPLE)), place=st.integers(0, 3))
-    def somebody_has_it_asked_again(self, user: str, place: int) -> None:
-        self._do(self.scene.ask_again(user, self._question(place)))
+    @rule(user=st.sampled_from(sorted(PEOPLE)), place=st.integers(0, 3), anew=st.booleans())
+    def somebody_takes_back(self, user: str, place: int, anew: bool) -> None:
+        """Their own answer; or the whole question, so that it is asked anew."""
+        name = self._question(place)
+        self._do(self.scene.ask_again(user, name) if anew else self.scene.answer(user, name, None))
 
     @rule(user=st.sampled_from(VOTERS), goes_on=st.booleans())
     def somebody_cancels_and_perhaps_tries_again(self, user: str, goes_on: bool) -> None:
@@ -171,10 +176,6 @@ class AnySequence(RuleBasedStateMachine):
 
     # The operator.
 
-    @rule()
-    def everything_goes_well(self) -> None:
-        self._do(self.scene.goes_well())
-
     @rule(twist=st.sampled_from(sorted(TWISTS)))
     def everybody_agrees_and_then(self, twist: str) -> None:
         self._do(self.scene.agree())
@@ -182,6 +183,22 @@ class AnySequence(RuleBasedStateMachine):
         if done is not None:
             self._do(done)
         self._do(self.scene.look())
+
+    @rule(twists=st.lists(st.sampled_from(sorted(TWISTS)), min_size=2, max_size=2))
+    def everybody_agrees_twice(self, twists: list[str]) -> None:
+        """What was asked about may be another content the second time."""
+        for twist in twists:
+            self.everybody_agrees_and_then(twist)
+
+    @rule(
+        what=st.sampled_from(sorted(WRITINGS)),
+        how=st.sampled_from(["the checks turn red", "somebody asks for a change"]),
+    )
+    def the_change_is_made_anew(self, what: str, how: str) -> None:
+        """By the model, after something was wrong with what people had agreed to."""
+        self.scene.writes(what)
+        self.everybody_agrees_and_then(how)
+        self._do(self.scene.look(RUNS))
 
     @rule(plurals=st.permutations([REPOS, QUESTIONS, RUNS]), most=st.integers(1, 3))
     def the_operator_looks(self, plurals: list[str], most: int) -> None:
@@ -204,8 +221,8 @@ def test_no_sequence_of_acts_leads_to_what_nobody_saw(joined: Joined) -> None:
     run_state_machine_as_test(
         type("Played", (AnySequence,), {"joined": joined}),
         settings=settings(
-            max_examples=8,
-            stateful_step_count=12,
+            max_examples=6,
+            stateful_step_count=10,
             deadline=None,
             phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to make a sequence shorter would take minutes
             suppress_health_check=list(HealthCheck),
