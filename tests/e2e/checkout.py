@@ -20,6 +20,7 @@ class Checkout:
     def push(self, path: str, text: str) -> str:
         """Write a file, commit it on the newest commit there is, and push; the commit's sha."""
         self._pull()
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / path).write_text(text)
         self._run("add", path)
         who = ["-c", "user.name=Maintainer", "-c", "user.email=maintainer@example.com"]

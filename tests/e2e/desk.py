@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
@@ -102,6 +105,13 @@ class Desk:
             self.until(lambda: self.may_approve(user), all_live=False)
         decision = {"verdict": verdict, "comment": "as I see it", **({"groups": [group]} if group else {})}
         self.patch("approvals", approval, {"spec": {"decisions": {user: decision}}}, user=user, group=group)
+
+    def orch(self, *words: str, user: str) -> str:
+        """What `kubectl orch` says to a person. Raises CalledProcessError."""
+        place = ("--kubeconfig", str(self.world.kubeconfig), "-n", self.namespace, "--as", user)
+        program = Path(sys.executable).with_name("kubectl-orch")
+        done = subprocess.run([str(program), *words, *place], check=True, capture_output=True, text=True, timeout=60)
+        return done.stdout
 
     def may_approve(self, user: str) -> bool:
         """What the server says of a person, now."""

@@ -8,7 +8,7 @@ import pytest
 from hack.projects import StressIssue
 from hack.world.server import ServerError
 from tests.e2e.checkout import Checkout
-from tests.e2e.desk import Desk, Run, together
+from tests.e2e.desk import ALICE, Desk, Run, together
 from tests.e2e.lots import Lot, answer_review, make, module_path, solve_conflict
 
 _PLANS, _MERGES = 1, 2
@@ -123,6 +123,66 @@ def test_after_there_is_a_pull_request(lot: Lot, tmp_path: Path) -> None:
         assert "Denied" in run.comments()[0]
 
     together(closed, merged, taken_over, denied)
+
+
+def test_somebody_has_orch_adopt_what_was_pushed(lot: Lot, tmp_path: Path) -> None:
+    desk = lot.desk
+    desk.world.bind(ALICE, "orch-operator")
+    plans = ("orchestratedrepos", "plans")
+    # a decision that is seen before the self-test is through never counts
+    desk.until(lambda: desk.condition(*plans, "AdmissionEnforced").get("status") == "True", poke=plans)
+
+    def an_ordinary_commit() -> None:
+        run, asked, theirs = _push_at_merge(lot, tmp_path / "ordinary", "NOTES.md")
+        again = _adopt(run, theirs, "Merge", after=asked)
+        assert desk.get("approvals", asked)["status"]["outcome"] == "Superseded"
+        desk.decide(again, "Approve")
+        _merged_as(run, theirs)
+
+    def a_commit_that_touches_a_workflow() -> None:
+        run, asked, theirs = _push_at_merge(lot, tmp_path / "workflow", ".github/workflows/ci.yml")
+        pushing = _adopt(run, theirs, "Publish")
+        assert "Workflows" in str(desk.get("approvals", pushing)["spec"]["review"]["findings"])
+        assert run.merges() == []
+        desk.decide(pushing, "Approve")
+        desk.decide(run.approval("Merge", after=asked), "Approve")
+        _merged_as(run, theirs)
+
+    together(an_ordinary_commit, a_commit_that_touches_a_workflow)
+
+
+def _push_at_merge(lot: Lot, folder: Path, path: str) -> tuple[Run, str, str]:
+    """A run whose merge is asked about when the maintainer pushes a file to its branch; that question, and their commit."""
+    run = _at_gate(lot, _PLANS, "Plan")
+    lot.desk.decide(run.approval("Plan"), "Approve")
+    asked = run.approval("Merge")
+    branch = run.pulls()[0]["head"]["ref"]
+    theirs = Checkout(lot.desk, run.repository, folder, branch=branch).push(path, "on: push\n")
+    run.waits_for("TakenOver")
+    return run, asked, theirs
+
+
+def _adopt(run: Run, theirs: str, gate: str, *, after: str = "") -> str:
+    """Alice looks at it and has the run go on, as the issue's comment says; the question that it leads to."""
+    run.until(
+        lambda status: (
+            status["branch"].get("theirs", {}).get("files") and f"resume {run.name} --adopt" in run.comments()[0]
+        )
+    )
+    said = run.desk.orch("resume", run.name, "--adopt", "--yes", user=ALICE)
+    assert f"is at {theirs}" in said
+    assert "Change " in said, "its subject"
+    question = run.approval(gate, after=after)
+    assert run.desk.get("approvals", question)["spec"]["subject"]["headSHA"] == theirs
+    return question
+
+
+def _merged_as(run: Run, head: str) -> None:
+    status = run.ends()
+    assert run.condition("Succeeded")["reason"] == "Merged", status
+    assert run.pulls()[0]["head"]["sha"] == head
+    assert status["branch"]["adopted"]["username"] == ALICE
+    assert len(run.merges()) == 1
 
 
 def test_a_reviewer_asks_for_changes(lot: Lot) -> None:

@@ -10,7 +10,7 @@ from tests.builders import BASE, BEGAN, digest, sha
 from tests.fakes.acts import Acts, there
 
 from orch.errors import HeadMoved
-from orch.ports import Author, FileChange, MergedFacts, Remote, TreeDiff
+from orch.ports import AddedCommits, Author, CommitFacts, FileChange, MergedFacts, Remote, TreeDiff
 
 
 class FakeGit:
@@ -37,6 +37,8 @@ class FakeGit:
         )
         self.empty: set[str] = set()
         """Trees that are the base's."""
+        self.pushed: dict[str, AddedCommits] = {}
+        """What people's commits say of themselves, where it is not usual."""
         self.imported: list[str] = []
         self.bundled: list[tuple[str, ...]] = []
 
@@ -45,6 +47,12 @@ class FakeGit:
 
     async def fetch(self, remote: Remote, branch: str) -> str:
         return there(self.branches.get(branch), f"branch {branch}")
+
+    async def fetch_theirs(self, remote: Remote, branch: str) -> str:
+        return await self.fetch(remote, branch)
+
+    async def added(self, remote: Remote, *, base: str, sha: str) -> AddedCommits:
+        return self.pushed.get(sha, AddedCommits(1, (CommitFacts(sha, "Ann", "Change it"),)))
 
     async def remote_sha(self, remote: Remote, branch: str) -> str | None:
         return self.branches.get(branch)

@@ -19,10 +19,11 @@ from orch.failpoints import Moment, failpoint
 from orch.mirror.bundles import MAX_BYTES, MAX_OBJECTS
 from orch.mirror.protocol import Request, decode_answer
 from orch.policy.text import one_line, visible
-from orch.ports import Author, Credential, FileChange, MergedFacts, Remote, TreeDiff
+from orch.ports import AddedCommits, Author, CommitFacts, Credential, FileChange, MergedFacts, Remote, TreeDiff
 
 DEADLINES: Final[Mapping[str, float]] = {
     "fetch": 600.0,
+    "fetch-theirs": 300.0,
     "remote-sha": 60.0,
     "bundle": 300.0,
     "import": 300.0,
@@ -35,6 +36,7 @@ DEADLINES: Final[Mapping[str, float]] = {
     "is-ancestor": 60.0,
     "only-updates": 120.0,
     "all-say": 60.0,
+    "added": 60.0,
 }
 """Seconds from the request until the child is killed. An act that fetches what it lacks has to fit too."""
 
@@ -54,6 +56,15 @@ class MirrorGit:
     async def fetch(self, remote: Remote, branch: str) -> str:
         """See `Git.fetch`."""
         return str(await self._ask("fetch", remote, branch=branch))
+
+    async def fetch_theirs(self, remote: Remote, branch: str) -> str:
+        """See `Git.fetch_theirs`."""
+        return str(await self._ask("fetch-theirs", remote, branch=branch, max_bytes=MAX_BYTES))
+
+    async def added(self, remote: Remote, *, base: str, sha: str) -> AddedCommits:
+        """See `Git.added`. The texts are as they were written."""
+        facts = await self._ask("added", remote, base=base, sha=sha)
+        return AddedCommits(facts["count"], tuple(CommitFacts(*row) for row in facts["newest"]))
 
     async def remote_sha(self, remote: Remote, branch: str) -> str | None:
         """See `Git.remote_sha`."""

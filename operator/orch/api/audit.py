@@ -42,6 +42,10 @@ class AuditEvent(Documented):
     RUN_PAUSED = "run_paused", "A run does nothing new, for it or its repository is suspended."
     RUN_RESUMED = "run_resumed", "A run that was suspended goes on."
     RUN_CANCELLED = "run_cancelled", "A person has ended a run. `who`, `reason`."
+    COMMITS_ADOPTED = (
+        "commits_adopted",
+        "A person had a run go on with commits that somebody else pushed to its branch. `who`, `branch`, `sha`.",
+    )
     RUN_FINISHED = "run_finished", "A run has ended. `outcome`, `cost_usd`, `who` set it off."
     # what a run does
     STEP_STARTED = "step_started", "A work step runs, apart from every credential. `step`, `stage`, `input` (digest)."

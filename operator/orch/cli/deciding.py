@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import typer
-
 from orch.api.v1alpha1 import Approval, ApprovalOutcome, Verdict
+from orch.cli.asking import confirm
 from orch.cli.ballot import claims, objection
 from orch.cli.changes import Report, change, shown
 from orch.cli.connection import failure, on_cluster
 from orch.cli.counted import tally
 from orch.cli.lookup import get_approval, get_run
-from orch.cli.options import ANSWER_IS_NO, WRONG_USE, Failure, Form, Place
+from orch.cli.options import ANSWER_IS_NO, Failure, Form, Place
 from orch.cli.output import say, warn
 from orch.cli.rights import Right, right_to
 from orch.cli.whoami import Me, whoami
@@ -71,7 +70,8 @@ def decide(place: Place, names: list[str], wish: Wish) -> int:
             for line in view(question):
                 (say if wish.output is None else warn)(line)
         rights = [await _right(kube, question, me, verdict) for question in questions]
-        _ask(f"{verdict} {'this' if len(questions) == 1 else f'these {len(questions)}'} as {me.username}?", wish)
+        asked = f"{verdict} {'this' if len(questions) == 1 else f'these {len(questions)}'} as {me.username}?"
+        confirm(asked, sure=wish.sure, output=wish.output, declined="nothing was decided")
         given = zip(questions, rights, strict=True)
         answers = [(question, _Answer(me, right, verdict, wish.comment)) for question, right in given]
         return max([await _send(kube, question, answer, report) for question, answer in answers])
@@ -98,15 +98,6 @@ def ask_again(place: Place, name: str, output: Form | None = None) -> int:
         return 0
 
     return on_cluster(session, place)
-
-
-def _ask(question: str, wish: Wish) -> None:
-    if wish.sure:
-        return
-    if not typer.get_text_stream("stdin").isatty():
-        raise Failure("nobody is there to ask: say --yes", code=WRONG_USE)
-    if not typer.confirm(question, err=wish.output is not None):
-        raise Failure("nothing was decided")
 
 
 def _check_open(question: Approval) -> None:

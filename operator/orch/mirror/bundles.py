@@ -9,7 +9,6 @@ after fsck, limits and connectivity are fine.
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import time
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from orch.errors import Terminal
+from orch.mirror.confinement import confine
 from orch.mirror.environment import HISTORIC_FLAWS
 from orch.mirror.git import Git, GitFailed, last_line
 from orch.mirror.remotes import need
@@ -25,9 +25,6 @@ from orch.mirror.store import Mirror, checked_sha, write_ref
 MAX_BYTES = 200_000_000
 MAX_OBJECTS = 200_000
 FORGOTTEN_SECONDS = 24 * 3600
-
-MAX_MEMORY = 4 << 30
-"""Address space of the git that indexes a stranger's pack, in bytes: a delta bomb ends there."""
 
 _SIGNATURES = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 _MAX_HEADER = 1_000_000
@@ -106,7 +103,7 @@ def _index(mirror: Mirror, quarantine: Path, file: IO[bytes], sha: str, limit: i
     packs.mkdir()
     apart = {"GIT_OBJECT_DIRECTORY": str(quarantine), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(mirror.path / "objects")}
     strict = "--strict=" + ",".join(f"{flaw.lower()}=ignore" for flaw in HISTORIC_FLAWS)
-    _confine(limit)
+    confine(limit)
     git = Git(mirror.path)
     try:
         git.run("index-pack", "--stdin", "--fix-thin", strict, f"--max-input-size={limit}", stdin=file, env=apart)
@@ -117,13 +114,6 @@ def _index(mirror: Mirror, quarantine: Path, file: IO[bytes], sha: str, limit: i
     for suffix in (".pack", ".idx"):  # the index last: without it a pack is not there
         for part in packs.glob(f"*{suffix}"):
             shutil.move(part, mirror.path / "objects" / "pack" / part.name)
-
-
-def _confine(limit: int) -> None:
-    """Lower this process's limits; its gits inherit them. It ends after the import anyway."""
-    for what, most in ((resource.RLIMIT_AS, MAX_MEMORY), (resource.RLIMIT_FSIZE, 8 * limit)):
-        _, hard = resource.getrlimit(what)
-        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _refuse(wrong: bool, why: str) -> None:

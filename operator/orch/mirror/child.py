@@ -22,7 +22,11 @@ from orch.mirror.store import Mirror, drop_if_broken, open_mirror
 
 Verb = Callable[[Mirror, dict[str, Any]], Any]
 
-ALONE: Final[dict[str, Verb]] = {"fetch": remotes.fetch, "import": bundles.import_bundle}
+ALONE: Final[dict[str, Verb]] = {
+    "fetch": remotes.fetch,
+    "fetch-theirs": remotes.fetch_theirs,
+    "import": bundles.import_bundle,
+}
 """Verbs that move refs others read, or clean up: one at a time per mirror."""
 
 SHARED: Final[dict[str, Verb]] = {
@@ -37,6 +41,7 @@ SHARED: Final[dict[str, Verb]] = {
     "is-ancestor": commits.is_ancestor,
     "only-updates": merges.only_updates,
     "all-say": commits.all_say,
+    "added": commits.added,
 }
 
 

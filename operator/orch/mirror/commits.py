@@ -6,12 +6,18 @@ ours, so the same input gives the same sha and a crash in between changes nothin
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from orch.errors import Terminal
 from orch.mirror.remotes import need
 from orch.mirror.signing import signed_by
 from orch.mirror.store import Mirror, checked_sha, write_ref
+
+_MOST_LISTED: Final = 5
+_LISTING: Final = 1 << 20
+"""Bytes: a stranger's message may have a first line of any length."""
+_LONGEST: Final = 1_000
+"""Characters of a name or a subject."""
 
 
 def commit(mirror: Mirror, args: dict[str, Any]) -> str:
@@ -51,3 +57,16 @@ def all_say(mirror: Mirror, args: dict[str, Any]) -> bool:
     said = f"--format=%(trailers:key={args['trailer']},valueonly,separator=%x2C)"
     lines = mirror.git.run("log", "--first-parent", said, sha, f"^{base}").stdout.splitlines()
     return all(line == args["value"].encode() for line in lines)
+
+
+def added(mirror: Mirror, args: dict[str, Any]) -> dict[str, Any]:
+    """See `orch.ports.Git.added`."""
+    sha, base = checked_sha(args["sha"]), checked_sha(args["base"])
+    need(mirror, [sha, base])
+    told = ("--format=%H%x00%an%x00%s", "-z", f"--max-count={_MOST_LISTED}")
+    output, is_whole = mirror.git.read("log", *told, sha, f"^{base}", limit=_LISTING)
+    fields = output.removesuffix(b"\0").split(b"\0") if output else []
+    texts = [field.decode(errors="replace")[:_LONGEST] for field in fields]
+    rows = [texts[at : at + 3] for at in range(0, len(texts), 3)]
+    count = int(mirror.git.run("rev-list", "--count", sha, f"^{base}").text)
+    return {"count": count, "newest": rows if is_whole else [row for row in rows if len(row) == 3]}

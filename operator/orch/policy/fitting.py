@@ -31,7 +31,7 @@ class _Room:
     newest: int
 
 
-_ROOMS: Final = (_Room(1024, 50, 20), _Room(400, 20, 20), _Room(160, 10, 16), _Room(64, 5, 8))
+_ROOMS: Final = (_Room(1024, 50, 20), _Room(400, 20, 20), _Room(160, 10, 16), _Room(64, 5, 8), _Room(24, 3, 8))
 
 
 def fit(run: IssueRun) -> None:
@@ -71,6 +71,12 @@ def _cut(run: IssueRun, room: _Room) -> None:
     if status.plan is not None:
         status.plan.summary = cut(status.plan.summary or "", room.text)
         status.plan.files = shortened([cut(path, room.text) for path in status.plan.files], room.entries)
+    if status.branch is not None and status.branch.theirs is not None:
+        theirs, listed = status.branch.theirs, status.branch.theirs.commits[: room.entries]
+        theirs.commits_omitted += len(theirs.commits) - len(listed)
+        theirs.commits = listed
+        for commit in listed:
+            commit.author, commit.subject = cut(commit.author, room.text), cut(commit.subject, room.text)
     if status.change is not None:
         change, kept = status.change, status.change.findings[: room.entries]
         change.findings_omitted += len(change.findings) - len(kept)

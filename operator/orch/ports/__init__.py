@@ -32,10 +32,11 @@ from orch.ports.forge import (
     Review,
     StatusState,
 )
-from orch.ports.git import Author, FileChange, Git, MergedFacts, TreeDiff
+from orch.ports.git import AddedCommits, Author, CommitFacts, FileChange, Git, MergedFacts, TreeDiff
 from orch.ports.work import Artifacts, Meter, StepState, StepStatus, Usage, WorkRunner
 
 __all__ = [
+    "AddedCommits",
     "Artifacts",
     "Author",
     "BranchRules",
@@ -44,6 +45,7 @@ __all__ = [
     "Checks",
     "Clock",
     "Comment",
+    "CommitFacts",
     "CommitStatus",
     "Credential",
     "FileChange",

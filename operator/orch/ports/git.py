@@ -54,6 +54,23 @@ class Author:
 
 
 @dataclass(frozen=True)
+class CommitFacts:
+    """A commit as it speaks of itself: anybody can write any name into one."""
+
+    sha: str
+    author: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class AddedCommits:
+    """How many commits there are, and the newest few, newest first."""
+
+    count: int
+    newest: tuple[CommitFacts, ...]
+
+
+@dataclass(frozen=True)
 class MergedFacts:
     """A merge as the base branch's history shows it."""
 
@@ -74,6 +91,14 @@ class Git(Protocol):
 
     async def fetch(self, remote: Remote, branch: str) -> str:
         """Bring the branch into the mirror; return its head sha. Raises NotFound (no such branch, or empty)."""
+        ...
+
+    async def fetch_theirs(self, remote: Remote, branch: str) -> str:
+        """`fetch` of a branch that somebody else has pushed to, held to the limits of a work step's bundle."""
+        ...
+
+    async def added(self, remote: Remote, *, base: str, sha: str) -> AddedCommits:
+        """The commits of `sha` that `base` does not hold."""
         ...
 
     async def remote_sha(self, remote: Remote, branch: str) -> str | None:

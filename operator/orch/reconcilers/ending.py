@@ -122,7 +122,8 @@ async def _let_go(ctx: RunContext) -> None:
     branch, pull = ctx.run.status.branch, ctx.run.status.pull_request
     # a push that was only intended may have happened
     pushed = any(effect.key.startswith("push/") for effect in ctx.run.status.effects)
-    if branch is not None and pushed and pull is None and not branch.taken_over:
+    is_ours = branch is not None and not branch.taken_over and branch.adopted is None
+    if branch is not None and is_ours and pushed and pull is None:
         await _if_allowed(ctx, "delete-branch", ctx.forge.delete_branch(branch.name or ""))
 
 

@@ -107,6 +107,7 @@ def run_lines(run: IssueRun) -> Iterator[Line]:
         yield from _step(run, step)
     for effect in run.status.effects:
         yield from _effect(run, effect)
+    yield from _adoption(run)
     yield from _pull(run)
     yield from _end(run)
 
@@ -198,7 +199,7 @@ def _effect(run: IssueRun, effect: Effect) -> Iterator[Line]:
         yield _line(
             run, AuditEvent.EFFECT_UNKNOWN, f"{effect.key} {_at(effect.time)}", effect.time, {"effect": effect.key}
         )
-    if effect.state is not EffectState.DONE or effect.observed == REFUSED:
+    if effect.state is not EffectState.DONE or effect.observed == REFUSED or _is_theirs(run, effect):
         return
     key = f"{effect.key} {_at(effect.time)}"
     yield _line(run, AuditEvent.EFFECT_DONE, key, effect.time, facts)
@@ -207,6 +208,20 @@ def _effect(run: IssueRun, effect: Effect) -> Iterator[Line]:
         known = change.digest if change is not None and change.head_sha == sha else None
         pushed = {"branch": branch and branch.name, "sha": sha, "change": known}
         yield _line(run, AuditEvent.PUSHED, key, effect.time, pushed)
+
+
+def _is_theirs(run: IssueRun, effect: Effect) -> bool:
+    """Whether it stands for commits that somebody else has pushed: that was no act of orch's."""
+    record = run.status.branch
+    return record is not None and record.adopted is not None and effect.key == f"push/{record.adopted.head_sha}"
+
+
+def _adoption(run: IssueRun) -> Iterator[Line]:
+    record = run.status.branch
+    if record is not None and record.adopted is not None:
+        wish = record.adopted
+        facts = {"who": wish.username, "branch": record.name, "sha": wish.head_sha}
+        yield _line(run, AuditEvent.COMMITS_ADOPTED, f"{wish.head_sha} {_at(wish.time)}", None, facts)
 
 
 def _pull(run: IssueRun) -> Iterator[Line]:

@@ -13,6 +13,7 @@ from orch.errors import Cancelled, CredentialsRefused, NotFound
 from orch.policy.intake import refusal
 from orch.policy.text import cut, one_line, plain
 from orch.ports import Issue, Pull
+from orch.stages.adoption import adopted
 from orch.stages.base import not_ours
 from orch.stages.claim import BODY_LIMIT
 from orch.stages.content import HOLD, await_label, labelled_since, stranger_labelled_last
@@ -76,7 +77,8 @@ async def _pull(ctx: RunContext) -> Waiting | None:
 
 
 async def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
-    """Somebody else's commit on our branch: orch stops pushing. A push of ours that is on its way is none."""
+    """Somebody else's commit on our branch: orch stops pushing until a person has it go on with that. A push of ours that is on
+    its way is none."""
     branch = ctx.run.status.branch
     if branch is None:
         return None
@@ -85,10 +87,7 @@ async def _moved(ctx: RunContext, pull: Pull) -> Waiting | None:
         return None
     if not branch.taken_over:
         await take_over(ctx)
-    message = (
-        f"#{pull.number} has commits that are not orch's: it does not push again. Merge or close it, or cancel the run"
-    )
-    return Waiting(WaitingReason.TAKEN_OVER, message, for_people(ctx))
+    return await adopted(ctx, pull.head_sha)
 
 
 async def _issue(ctx: RunContext) -> Waiting | None:

@@ -9,6 +9,7 @@ from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, Waiting
 from orch.errors import HeadMoved
 from orch.ports import Pull
 from orch.stages import texts
+from orch.stages.adoption import adopted
 from orch.stages.asked import asked_change, changed_paths
 from orch.stages.base import branch
 from orch.stages.contract import NOW, Done, Outcome, RunContext, Waiting
@@ -21,8 +22,9 @@ from orch.stages.signs import show
 async def publish(ctx: RunContext) -> Outcome:
     """Push the guarded head, then open the pull request or adopt the one that is there."""
     record = branch(ctx)
-    is_new = record.expected_sha != record.head_sha or ctx.run.status.pull_request is None
-    if record.expected_sha != record.head_sha:
+    is_missing = record.expected_sha != record.head_sha or _is_unasked(ctx)
+    is_new = is_missing or ctx.run.status.pull_request is None
+    if is_missing:
         pushed = await _push(ctx)
         if not isinstance(pushed, Done):
             return pushed
@@ -45,6 +47,13 @@ async def publish(ctx: RunContext) -> Outcome:
     return Done()
 
 
+def _is_unasked(ctx: RunContext) -> bool:
+    """Whether our head is somebody else's commit that this gate has not let through yet. It is on the branch already."""
+    record = branch(ctx)
+    head = record.adopted.head_sha if record.adopted is not None else None
+    return head is not None and head == record.head_sha and done(ctx.run, f"push/{head}") is None
+
+
 async def _tell(ctx: RunContext) -> None:
     """The policy's labels. They may be put on twice, and are tried again when the first time failed."""
     pull, labels = ctx.run.status.pull_request, ctx.repo.spec.publish.labels
@@ -54,8 +63,8 @@ async def _tell(ctx: RunContext) -> None:
 
 async def _push(ctx: RunContext) -> Outcome:
     record = branch(ctx)
-    if record.taken_over:
-        return _taken_over(ctx, record.name or "")
+    if record.taken_over and (held := await _theirs(ctx)) is not None:
+        return held
     change = await asked_change(ctx)
     # a merge of the base branch brings nothing that was not asked about
     is_known = done(ctx.run, f"push/{change.head_sha}") is not None
@@ -82,7 +91,7 @@ async def _push(ctx: RunContext) -> Outcome:
         left = await _left_by_earlier_life(ctx) if record.expected_sha is None else None
         if left is None:
             await take_over(ctx)
-            return _taken_over(ctx, name)
+            return await _theirs(ctx) or Waiting(None, f"branch {name} is adopted: going on with it", NOW)
         record.expected_sha = left
         return Waiting(None, f"branch {name} is of an earlier life of this run: going on with it", NOW)
     if isinstance(pushed, Waiting):
@@ -108,11 +117,14 @@ async def _left_by_earlier_life(ctx: RunContext) -> str | None:
     return found if ours else None
 
 
-def _taken_over(ctx: RunContext, name: str) -> Waiting:
-    message = (
-        f"somebody else moved branch {name}: orch does not push to it again; merge or close the pull request, or cancel"
-    )
-    return Waiting(WaitingReason.TAKEN_OVER, message, for_people(ctx))
+async def _theirs(ctx: RunContext) -> Waiting | None:
+    """None: the run goes on with what somebody else has left on the branch."""
+    name = branch(ctx).name or ""
+    found = await ctx.git.remote_sha(ctx.remote, name)
+    if found is None:
+        text = f"somebody else removed branch {name}: orch does not push to it again. Put it back, or cancel the run"
+        return Waiting(WaitingReason.TAKEN_OVER, text, for_people(ctx))
+    return await adopted(ctx, found)
 
 
 async def _open(ctx: RunContext) -> Outcome:
@@ -152,9 +164,10 @@ def _adopt(ctx: RunContext, pull: Pull) -> str:
 
 
 def _question(ctx: RunContext, change: ChangeStatus) -> Question:
+    what = "Adopted commits" if _is_unasked(ctx) else "Push"
     return Question(
         gate=Gate.PUBLISH,
-        title=f"Push for issue #{ctx.run.spec.issue_number}",
+        title=f"{what} for issue #{ctx.run.spec.issue_number}",
         facts={"head_sha": change.head_sha, "change_digest": change.digest},
         paths=lambda: changed_paths(ctx),
         risk=change.risk,

@@ -25,6 +25,7 @@ from orch.stages import texts
 from orch.stages.base import not_ours
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import Act, Find, done, find_effect, once, withdraw_effect
+from orch.stages.sticky import refresh_sticky
 
 REFUSED: Final = "refused"
 """Observed of a sign that the host does not let us put up."""
@@ -61,6 +62,7 @@ async def show(ctx: RunContext, outcome: Waiting) -> timedelta | None:
     rests = [
         await _quietly(ctx, _status(ctx, wanted)),
         await _quietly(ctx, _label(ctx, DECLINED, False)),
+        await _quietly(ctx, _comment(ctx)),
     ]
     if outcome.reason is not None or wanted is not None:
         rests.append(await _quietly(ctx, _label(ctx, WAITING, outcome.reason in _ASKING)))
@@ -170,6 +172,24 @@ async def _label(ctx: RunContext, name: str, on: bool) -> Waiting | None:
         return "there"
 
     outcome = await _put(ctx, group, f"{group}{'on' if on else 'off'}", find=find, act=act)
+    return outcome if isinstance(outcome, Waiting) else None
+
+
+async def _comment(ctx: RunContext) -> Waiting | None:
+    """Have the sticky comment tell that the branch was taken over and how to go on, or that the run is at work again."""
+    record, group = ctx.run.status.branch, "comment/"
+    is_theirs = record is not None and record.taken_over
+    if not is_theirs and not any(effect.key.startswith(group) for effect in ctx.run.status.effects):
+        return None
+
+    async def find() -> str | None:
+        return None  # the same words once more change nothing
+
+    async def act() -> str:
+        await refresh_sticky(ctx)
+        return "there"
+
+    outcome = await _put(ctx, group, f"{group}{'taken-over' if is_theirs else 'at-work'}", find=find, act=act)
     return outcome if isinstance(outcome, Waiting) else None
 
 

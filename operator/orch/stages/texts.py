@@ -109,7 +109,7 @@ _WAITING_STATUS: Final = {
     WaitingReason.BUDGET_EXHAUSTED: "waits for money: see spec.budget",
     WaitingReason.CONTENT_CHANGED: "the issue was edited after its label: somebody trusted labels it again",
     WaitingReason.MERGE_FROZEN: "waits for the end of a freeze of merges",
-    WaitingReason.TAKEN_OVER: "somebody else has pushed to the branch: orch does not merge it",
+    WaitingReason.TAKEN_OVER: "somebody else has pushed: kubectl orch resume RUN --adopt goes on with that",
 }
 
 
@@ -146,6 +146,11 @@ def update_diff_key(head: str) -> str:
     return f"{_DIFF}update-{head[:10]}"
 
 
+def adopted_diff_key(head: str) -> str:
+    """`diff-adopted-<sha>`: the document of the change with somebody else's commits."""
+    return f"{_DIFF}adopted-{head[:10]}"
+
+
 def _story(run: IssueRun) -> list[str]:
     name, pull, failure = run.metadata.name, run.status.pull_request, run.status.failure
     cost = f"{run.status.usage.cost_usd} USD"
@@ -154,8 +159,18 @@ def _story(run: IssueRun) -> list[str]:
         return [_RELEASED, f"**orch** ended run `{name}`: {failure.reason} ({cost}).", "", quoted, "", _next(run)]
     if pull is not None and pull.merge_sha is not None:
         return [_RELEASED, f"**orch** merged #{pull.number} as {pull.merge_sha} ({cost})."]
+    if run.status.branch is not None and run.status.branch.taken_over:
+        return [_taken_over(name)]
     # true until the end, so that nothing is written for it on the way: GitHub links the pull request here by itself
     return [f"**orch** works on this issue (run `{name}`). Remove the label, or close its pull request, to stop it."]
+
+
+def _taken_over(name: str) -> str:
+    return (
+        f"**orch** has stopped at run `{name}`: somebody else has pushed to its branch, so orch neither pushes nor merges."
+        f" `kubectl orch resume {name} --adopt` has it go on with what is there, once its guards have judged it; or merge or"
+        " close the pull request."
+    )
 
 
 def _next(run: IssueRun) -> str:

@@ -120,6 +120,44 @@ def test_whoever_may_work_suspends_a_run_and_lets_it_go_on(office: Office, worke
     assert person.patch("issueruns", name, {"spec": {"suspend": None}}).accepted
 
 
+def test_commits_are_adopted_in_ones_own_name_as_often_as_one_likes(office: Office, worker: str) -> None:
+    name, person = office.object("issueruns"), office.person(worker)
+    refused = person.patch("issueruns", name, _adopting(BOB))
+    assert refused.refused_by(office.named(REQUESTS), f"spec.adopt.username must be {worker}"), refused.message
+    for head in ("a" * 40, "b" * 40):
+        assert person.patch("issueruns", name, _adopting(worker, head)).accepted
+    later = person.patch("issueruns", name, {"spec": {"adopt": {"headSHA": "c" * 40}}})
+    assert later.accepted, later.message
+    office.bind("wilma", "orch-operator")
+    stolen = office.person("wilma").patch("issueruns", name, {"spec": {"adopt": {"headSHA": "d" * 40}}})
+    assert stolen.refused_by(office.named(REQUESTS), "spec.adopt.username must be wilma"), stolen.message
+    assert office.person("wilma").patch("issueruns", name, {"spec": {"suspend": True}}).accepted, "the wish stays"
+    assert person.patch("issueruns", name, {"spec": {"adopt": None}}).accepted
+
+
+def test_the_operator_adopts_nothing_by_itself(office: Office) -> None:
+    account = f"system:serviceaccount:{office.home}:orch"
+    refused = office.operator().patch("issueruns", office.object("issueruns"), _adopting(account))
+    text = "the operator does not adopt somebody else's commits by itself: a person asks for it"
+    assert refused.refused_by(office.named(REQUESTS), text), refused.message
+
+
+def test_a_stranger_adopts_nothing(office: Office) -> None:
+    refused = office.person(ALICE).patch("issueruns", office.object("issueruns"), _adopting(ALICE))
+    assert refused.status == 403
+
+
+@pytest.mark.parametrize("head", ["abc", "HEAD", "A" * 40, "a" * 41], ids=str)
+def test_what_is_adopted_is_a_whole_commit_sha(office: Office, worker: str, head: str) -> None:
+    refused = office.person(worker).patch("issueruns", office.object("issueruns"), _adopting(worker, head))
+    assert refused.status == 422
+    assert "spec.adopt.headSHA" in refused.message
+
+
+def _adopting(user: str, head: str = "a" * 40) -> dict[str, Any]:
+    return {"spec": {"adopt": {"username": user, "headSHA": head}}}
+
+
 @pytest.mark.parametrize(
     "change", [{"issueNumber": 77777}, {"overrides": {"budgetUSD": "900"}}, {"trigger": {"username": BOB}}], ids=str
 )

@@ -16,6 +16,16 @@ ENDED = {
 }
 STEP = {"name": "web-7-1-implement-1", "state": "Running", "stage": "Implement", "attempt": 1}
 
+THEIRS = "b" * 40
+
+
+def _taken() -> dict[str, Any]:
+    """The status of a run whose branch somebody else has pushed to."""
+    commit = {"sha": THEIRS, "author": "Bob", "subject": "Mend it\x1b[2J"}
+    theirs = {"headSHA": THEIRS, "commits": [commit], "commitsOmitted": 2, "files": 2, "additions": 10, "deletions": 3}
+    branch = {"name": "orch/issue-7-1a2b3c4d", "headSHA": "a" * 40, "takenOver": True, "theirs": theirs}
+    return {"branch": branch, "pullRequest": {"number": 5, "url": "https://github.com/acme/web/pull/5"}}
+
 
 def test_a_mode_is_said_and_set(terminal: Terminal) -> None:
     terminal.apply(repo())
@@ -76,6 +86,64 @@ def test_resuming_closes_an_open_circuit_breaker_and_says_so(terminal: Terminal)
     terminal.write_status("orchestratedrepos", "web", {"circuit": {"state": "Closed"}})
     assert terminal("resume", "web").out == "orchestratedrepo.orch.dev/web resumed\n"
     assert terminal.get("orchestratedrepos", "web")["metadata"]["annotations"]["orch.dev/resetAt"] == asked
+
+
+def test_somebody_elses_commits_are_shown_and_exactly_that_head_is_adopted(terminal: Terminal) -> None:
+    paused = issue_run(**_taken())
+    paused["spec"]["suspend"] = True
+    terminal.apply(repo(), paused)
+    terminal.grant("ann", "get,list,patch:issueruns")
+    unsure = terminal("resume", "web-7-1", "--adopt", as_user="ann")
+    assert (unsure.code, unsure.err) == (2, "error: nobody is there to ask: say --yes\n")
+    assert "adopt" not in terminal.get("issueruns", "web-7-1")["spec"]
+    said = terminal("resume", "web-7-1", "--adopt", "--yes", as_user="ann")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        f"branch orch/issue-7-1a2b3c4d is at {THEIRS} (https://github.com/acme/web/pull/5)",
+        f"  {THEIRS[:12]} Mend it[2J (Bob)",
+        "  and 2 more commits",
+        "against what orch had put there: 2 files, +10 -3",
+        f"issuerun.orch.dev/web-7-1 goes on with {THEIRS[:12]}, once the guards have judged it, "
+        "and people are asked anew where policy asks them",
+    ]
+    spec = terminal.get("issueruns", "web-7-1")["spec"]
+    assert (spec["adopt"]["username"], spec["adopt"]["headSHA"]) == ("ann", THEIRS)
+    assert spec["adopt"]["time"]
+    assert "suspend" not in spec
+
+
+def test_what_orch_could_not_read_is_said_before_it_is_adopted(terminal: Terminal) -> None:
+    taken = _taken()
+    taken["branch"]["theirs"] = {"headSHA": THEIRS}
+    terminal.apply(repo(), issue_run(**taken))
+    said = terminal("resume", "web-7-1", "--adopt", "--yes", "-o", "name")
+    assert said.out == "issuerun.orch.dev/web-7-1\n"
+    assert "orch could not read what they change" in said.err
+    assert terminal.get("issueruns", "web-7-1")["spec"]["adopt"]["headSHA"] == THEIRS
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, "nobody but orch has pushed to the branch of web-7-1"),
+        ({"branch": {"headSHA": "a" * 40, "takenOver": True}}, "orch has not looked yet at what is on the branch"),
+        (ENDED, "web-7-1 has ended: there is nothing to resume"),
+    ],
+    ids=["not taken over", "not seen yet", "ended"],
+)
+def test_where_there_is_nothing_to_adopt(status: dict[str, Any], why: str, terminal: Terminal) -> None:
+    terminal.apply(repo(), issue_run(**status))
+    said = terminal("resume", "web-7-1", "--adopt", "--yes")
+    assert said.code == 1
+    assert why in said.err
+    assert "adopt" not in terminal.get("issueruns", "web-7-1")["spec"]
+
+
+@pytest.mark.parametrize("words", [(), ("--all",), ("web-7-1", "web-8-1"), ("web-7-1", "-l", "a=b")])
+def test_one_run_at_a_time_is_adopted(words: tuple[str, ...], terminal: Terminal) -> None:
+    said = terminal("resume", "--adopt", "--yes", *words)
+    assert said.code == 2
+    assert "--adopt is for one run" in said.err
 
 
 def test_an_unknown_name_pauses_nothing(terminal: Terminal) -> None:

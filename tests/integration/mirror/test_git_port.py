@@ -260,3 +260,48 @@ async def test_only_branch_names_reach_git(git: MirrorGit, remote: Remote, perso
 async def test_refused_remotes(git: MirrorGit, url: str) -> None:
     with pytest.raises(errors.PolicyDenied):
         await git.fetch(Remote("k", url, Credential("t")), "main")
+
+
+async def test_what_somebody_else_has_pushed_to_a_branch(git: MirrorGit, remote: Remote, person: Work) -> None:
+    base = await git.fetch(remote, "main")
+    shas = [person.commit({"a.txt": f"{number}\n"}, f"Change {number}\n\nA body.") for number in range(7)]
+    person.push("orch/1")
+    assert await git.fetch_theirs(remote, "orch/1") == shas[-1]
+    added = await git.added(remote, base=base, sha=shas[-1])
+    assert added.count == 7
+    assert [(commit.sha, commit.author, commit.subject) for commit in added.newest] == [
+        (sha, "Ann", f"Change {number}") for number, sha in reversed(list(enumerate(shas)))
+    ][:5]
+    assert (await git.added(remote, base=shas[-1], sha=base)).newest == ()
+
+
+async def test_a_commit_that_says_hostile_things_of_itself_is_told_as_text(
+    git: MirrorGit, remote: Remote, person: Work
+) -> None:
+    base = await git.fetch(remote, "main")
+    raw = person.git("cat-file", "commit", base).splitlines()
+    head = [raw[0], f"parent {base}", "author \x1b]0;x\x07 <a@b> 1 +0000", "committer c <c@d> 1 +0000"]
+    text = "\n".join(head) + "\n\n" + "\x1b[2J" + "x" * 3_000_000 + "\n"
+    sha = person.git("hash-object", "-w", "-t", "commit", "--stdin", stdin=text.encode())
+    person.git("update-ref", "HEAD", sha)
+    person.push("orch/1")
+    assert await git.fetch_theirs(remote, "orch/1") == sha
+    added = await git.added(remote, base=base, sha=sha)
+    assert added.count == 1
+    assert added.newest[0].author == "\x1b]0;x\x07"
+    assert added.newest[0].subject.startswith("\x1b[2Jxxx")
+
+
+async def test_a_tree_that_fsck_refuses_does_not_get_in_by_a_branch(
+    git: MirrorGit, remote: Remote, person: Work
+) -> None:
+    base = await git.fetch(remote, "main")
+    tree = person.git(
+        "hash-object", "-w", "-t", "tree", "--literally", "--stdin",
+        stdin=b"100644 .git\0" + bytes.fromhex(person.blob(b"x")),
+    )  # fmt: skip
+    sha = person.git("commit-tree", tree, "-p", base, "-m", "hostile")
+    person.git("update-ref", "HEAD", sha)
+    person.push("orch/1")
+    with pytest.raises(errors.Transient, match="fetch"):
+        await git.fetch_theirs(remote, "orch/1")

@@ -54,7 +54,7 @@ def gates(run: IssueRun, repo: OrchestratedRepo | None = None, *approvals: Appro
         pytest.param(a_run("Test", at_work()), "Implementation", "Working", "orch", id="testing"),
         pytest.param(
             a_run("Publish", *waiting("TakenOver"), **published()),
-            *("Head", "Waiting", "whoever pushed to the branch"),
+            *("Head", "Waiting", "somebody who has orch adopt what was pushed, or merges it"),
             id="taken over",
         ),
         pytest.param(

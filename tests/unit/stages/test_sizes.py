@@ -12,6 +12,7 @@ from orch.api.v1alpha1 import (
     Artifact,
     ArtifactKind,
     ArtifactRef,
+    BranchStatus,
     ChangeStatus,
     ChecksStatus,
     Effect,
@@ -23,6 +24,8 @@ from orch.api.v1alpha1 import (
     IssueRun,
     PlanStatus,
     Step,
+    TheirCommit,
+    TheirHead,
 )
 from orch.api.v1alpha1.reasons import IssueRunCondition
 from orch.errors import Terminal
@@ -109,6 +112,9 @@ def _full(char: str, items: int) -> IssueRun:
         flaky_tests=[char * 256] * min(10, items),
     )
     status.checks = ChecksStatus(head_sha=sha("h"), state="Failed", failing=[char * 255] * min(10, items))
+    commit = TheirCommit(sha=sha("t"), author=char * 64, subject=char * 120)
+    theirs = TheirHead(head_sha=sha("t"), commits=[commit] * min(5, items), commits_omitted=3)
+    status.branch = BranchStatus(name="b" * 255, base_branch="b" * 255, theirs=theirs)
     status.steps = [
         Step(
             name=f"{run.metadata.name}-implement-{number}",

@@ -14,6 +14,9 @@ VARIABLES: Final = {
     "created": "request.operation == 'CREATE'",
     "collector": COLLECTOR,
     "cancels": "has(object.spec.cancel) && (oldObject == null || !has(oldObject.spec.cancel))",
+    "adopts": (
+        "has(object.spec.adopt) && (oldObject == null || !has(oldObject.spec.adopt) || object.spec.adopt != oldObject.spec.adopt)"
+    ),
     "requests": "has(object.spec.request) && (oldObject == null || !has(oldObject.spec.request))",
     "attempt": "has(object.spec.attempt) ? object.spec.attempt : 1",
     "name": (
@@ -44,6 +47,14 @@ CHECKS: Final = (
         "spec.cancel.username must be {variables.user}",
     ),
     Check(
+        "!variables.adopts || !variables.operator",
+        "the operator does not adopt somebody else's commits by itself: a person asks for it",
+    ),
+    Check(
+        "!variables.adopts || object.spec.adopt.username == variables.user",
+        "spec.adopt.username must be {variables.user}",
+    ),
+    Check(
         "!variables.requests || object.spec.request.username == variables.user",
         "spec.request.username must be {variables.user}",
     ),
@@ -56,8 +67,8 @@ CHECKS: Final = (
         "only the operator records merges",
     ),
     Check(
-        f"!variables.run || variables.created || ({kept_but('suspend', 'cancel')})",
-        "an IssueRun is immutable but for spec.suspend and spec.cancel",
+        f"!variables.run || variables.created || ({kept_but('suspend', 'cancel', 'adopt')})",
+        "an IssueRun is immutable but for spec.suspend, spec.cancel and spec.adopt",
     ),
     Check(
         f"variables.run || variables.created || ({kept_but('request', 'keep')})",

@@ -38,6 +38,7 @@ from orch.api.v1alpha1.issuerun import (
     Trigger,
     TriggerType,
 )
+from orch.api.v1alpha1.issuerun_adoption import AdoptRequest, TheirCommit, TheirHead
 from orch.api.v1alpha1.issuerun_facts import (
     AnalysisStatus,
     BranchStatus,
@@ -142,6 +143,7 @@ __all__ = [
     "GROUP",
     "KINDS",
     "VERSION",
+    "AdoptRequest",
     "AnalysisStatus",
     "AppliedRule",
     "Approval",
@@ -247,6 +249,8 @@ __all__ = [
     "Subject",
     "Target",
     "TargetKind",
+    "TheirCommit",
+    "TheirHead",
     "TimeoutsSpec",
     "TotalsStatus",
     "Trigger",

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from orch.api.v1alpha1.common import KubeObject, LocalRef, Model, RepositoryRef, name_at_most
+from orch.api.v1alpha1.issuerun_adoption import AdoptRequest
 from orch.api.v1alpha1.issuerun_status import IssueRunStatus
 from orch.api.v1alpha1.markers import Rule, immutable
 from orch.api.v1alpha1.types import GitHubLogin, ModelName, Money, Number, Time, Username, count, text
@@ -71,7 +72,7 @@ class CancelRequest(Model):
 
 
 class IssueRunSpec(Model):
-    """Which issue, and why. Immutable but for `suspend` and `cancel`."""
+    """Which issue, and why. Immutable but for `suspend`, `cancel` and `adopt`."""
 
     RULES = (
         Rule("self.trigger == oldSelf.trigger", "trigger is immutable"),
@@ -108,6 +109,8 @@ class IssueRunSpec(Model):
     """True: the running step finishes, nothing new is begun."""
     cancel: Annotated[CancelRequest, immutable("cancel", "cancel cannot be changed or taken back")] | None = None
     """A person ends the run. Set once."""
+    adopt: AdoptRequest | None = None
+    """A person has the run go on with commits that somebody else pushed to its branch, once its guards have judged them."""
 
 
 class IssueRun(KubeObject):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from orch.api.v1alpha1.common import StatusModel
+from orch.api.v1alpha1.issuerun_adoption import AdoptRequest, TheirHead
 from orch.api.v1alpha1.issuerun_work import ArtifactRef
 from orch.api.v1alpha1.markers import ATOMIC
 from orch.api.v1alpha1.types import (
@@ -104,9 +105,14 @@ class BranchStatus(StatusModel):
     head_sha: Sha | None = None
     """The commit that is to be on the branch."""
     expected_sha: Sha | None = None
-    """The commit that orch last put there; another one there means that a person has taken over."""
+    """The commit that orch last put there, or that a person had it adopt; another one there means that a person has taken
+    over."""
     taken_over: bool = False
-    """A person has pushed: orch does not push to this branch any more."""
+    """A person has pushed: orch does not push to this branch any more, until somebody has it adopt what is there."""
+    theirs: TheirHead | None = None
+    """What is there, while it is taken over."""
+    adopted: AdoptRequest | None = None
+    """The request by which orch last went on with somebody else's commits."""
 
 
 class Finding(StatusModel):

@@ -103,7 +103,8 @@ class WaitingReason(Documented):
     SUSPENDED = "Suspended", "The repository or the run is suspended. Set spec.suspend to false to go on."
     TAKEN_OVER = (
         "TakenOver",
-        "A person has pushed to the branch, so orch does not. Merge or close the pull request yourself.",
+        "A person has pushed to the branch, so orch does not. `kubectl orch resume RUN --adopt` has it go on with what is there;"
+        " or merge or close the pull request yourself.",
     )
 
 

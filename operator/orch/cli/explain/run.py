@@ -28,7 +28,7 @@ _WAITS_FOR: Final = {
     WaitingReason.QUEUE_FULL: "another run of the repository to end",
     WaitingReason.RATE_LIMITED: "the host or the model service",
     WaitingReason.SUSPENDED: "somebody who unsets spec.suspend",
-    WaitingReason.TAKEN_OVER: "whoever pushed to the branch",
+    WaitingReason.TAKEN_OVER: "somebody who has orch adopt what was pushed, or merges it",
 }
 """By the reason of condition Waiting; approvals say it themselves."""
 

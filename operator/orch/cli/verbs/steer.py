@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orch.cli.options import AllNamespaces, Changed, Labels, Place, Which
+from orch.cli.options import AllNamespaces, Changed, Labels, Place, Which, Yes
 from orch.cli.verbs.choices import ModeName
 from orch.cli.verbs.declare import online
 from orch.cli.verbs.names import AnyRepo, Repo, Run, Targets
@@ -64,17 +64,26 @@ def add(app: typer.Typer) -> None:
         all_repos: _AllRepos = False,
         all_namespaces: AllNamespaces = False,
         selector: Labels = None,
+        adopt: Annotated[
+            bool, typer.Option("--adopt", help="Have a run go on with what somebody else pushed to its branch.")
+        ] = False,
+        yes: Yes = False,
         output: Changed = None,
     ) -> int:
         """Let repositories or runs that were paused go on, and repositories whose circuit breaker is open.
 
         Of an open circuit breaker look at the failed runs first: it says that as many failed in a row as policy allows.
 
+        With --adopt a run that waits with TakenOver goes on with the commits that somebody else pushed to its branch. They are shown,
+        and exactly the head that was shown is asked for; then all guards judge the change, and people are asked about it anew.
+
         Example: kubectl orch resume web web-12-1
         """
-        from orch.cli import steering
+        from orch.cli import adopting, steering
 
         many = steering.Many(all_repos, all_namespaces, selector)
+        if adopt:
+            return adopting.adopt(place, names or [], many, sure=yes, output=output)
         return steering.suspend(place, names or [], many, output, on=False)
 
     @online(app, "cancel")
