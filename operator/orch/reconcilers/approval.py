@@ -9,6 +9,7 @@ from orch.api.v1alpha1 import Approval, Gate, IssueRun
 from orch.api.v1alpha1.reasons import ApprovalCondition
 from orch.kube.store import Store
 from orch.policy.approvals import LOOK_AGAIN, is_decided, record, supersede
+from orch.policy.fitting import fit
 from orch.ports import Clock
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.trail import Trail
@@ -58,6 +59,7 @@ class ApprovalReconciler:
         return Result(requeue_after=min(rest, LOOK_AGAIN) if tally.may_change else rest)
 
     async def _write(self, approval: Approval, read: Approval) -> None:
+        fit(approval)
         await self._approvals.write_status(approval, read)
         self._trail.wrote_approval(read, approval)
 

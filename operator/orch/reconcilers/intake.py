@@ -40,7 +40,6 @@ from orch.reconcilers.trail import Audit
 
 _BELIEVED: Final = timedelta(minutes=10)
 """How long an issue whose runs have ended is not looked up again: only a new labelling, or a deletion, changes that."""
-_SHOWN: Final = 20
 Verify = Callable[[], Awaitable[None]]
 _DAY: Final = timedelta(days=1)
 
@@ -65,7 +64,7 @@ class Intake:
         """By uid of the repository and number of the issue."""
 
     async def take(self, repo: OrchestratedRepo, forge: Forge, verify: Verify) -> list[RefusedIssue]:
-        """One look; the issues that are not taken, and why. Mode Manual takes nothing by itself. `verify` is asked before
+        """One look; all issues that are not taken, by number, and why. Mode Manual takes nothing by itself. `verify` is asked before
         anything is started, and may raise."""
         selector, uid = repo.spec.issues.selector, repo.metadata.uid or ""
         if repo.spec.mode is Mode.MANUAL or not selector.any_of:
@@ -78,7 +77,7 @@ class Intake:
         look = _Look(repo, forge, verify, self._runs, self._clock, self._audit, self._settled[uid])
         numbered = sorted(issues, key=lambda found: found.number)
         answers = [await look.at(issue) for issue in numbered if issue.number not in active]
-        return [answer for answer in answers if answer is not None][:_SHOWN]
+        return [answer for answer in answers if answer is not None]
 
     def forget(self, repo: OrchestratedRepo) -> None:
         """The repository is gone."""

@@ -25,6 +25,7 @@ from orch.errors import CredentialsRefused, NeedsHuman, NotFound, OrchError, Pol
 from orch.kube.errors import KubeError
 from orch.kube.store import Store
 from orch.policy.branch_rules import Setting, judge_rules
+from orch.policy.fitting import fit
 from orch.policy.freezes import in_freeze
 from orch.policy.identity import branch_name
 from orch.ports import Forge, RepositoryFacts
@@ -44,6 +45,8 @@ FINALIZER: Final = "orch.dev/cleanup"
 _BOUND: Final = timedelta(minutes=5)
 _LOOK_AGAIN: Final = timedelta(minutes=10)
 """A repository that is polled seldom or not at all still shows within this time that the policies are gone."""
+_SHOWN: Final = 20
+"""Issues that are told of, of those that are not taken."""
 _RATE_LIMIT_STALE: Final = timedelta(minutes=5)
 
 
@@ -95,6 +98,7 @@ class OrchestratedRepoReconciler:
         circuit.show(repo, self._now())
         repo.status.observed_generation = repo.metadata.generation or 0
         repo.status.last_handled_reconcile_at = repo.metadata.annotations.get("orch.dev/requestedAt")
+        fit(repo)
         await self._repos.write_status(repo, read)
         self._contexts.trail.wrote_repo(read, repo)
         return Result(requeue_after=min(time for time in (after, recount, _LOOK_AGAIN) if time is not None))
@@ -136,7 +140,8 @@ class OrchestratedRepoReconciler:
             self._ready(repo, Reason.SUSPENDED, "suspended: no new work starts; unset spec.suspend to go on")
             return None
         circuit.check(repo)
-        repo.status.refused = await self._intake.take(repo, forge, lambda: verify(began))
+        refused = await self._intake.take(repo, forge, lambda: verify(began))
+        repo.status.refused, repo.status.refused_omitted = refused[:_SHOWN], max(len(refused) - _SHOWN, 0)
         _note_quota(repo, forge, self._now())
         self._ready(repo, Reason.AVAILABLE, f"{repo.spec.repository} is watched in mode {repo.spec.mode}")
         return pause(key, repo.spec.interval)

@@ -16,6 +16,7 @@ from orch.kube.resource import Resource
 from orch.kube.secrets import create_immutable
 from orch.kube.store import Store
 from orch.policy.approvals import Count
+from orch.policy.fitting import fit
 from orch.policy.guards.sizes import SHOWN
 from orch.reconcilers.counting import Counting
 from orch.reconcilers.projections import REPO_LABEL, RUN_LABEL
@@ -60,6 +61,7 @@ class ClusterRecords:
         return await self._counting.count(approval)
 
     async def write_outcome(self, approval: Approval, previous: Approval) -> None:
+        fit(approval)
         await self._approvals.write_status(approval, previous)
         self._trail.wrote_approval(previous, approval)
 

@@ -209,6 +209,8 @@ class ApprovalStatus(ObjectStatus):
         default_factory=list
     )
     """What became of each answer."""
+    decisions_omitted: Count = 0
+    """How many more there are, which never count, than are listed."""
 
 
 class Approval(KubeObject):

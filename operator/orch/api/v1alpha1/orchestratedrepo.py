@@ -202,6 +202,8 @@ class OrchestratedRepoStatus(ReconciledStatus):
     """How runs ended, counted anew when one ends."""
     refused: Annotated[list[RefusedIssue], Field(max_length=20), keyed_by("issueNumber")] = Field(default_factory=list)
     """Issues with a label of the selector that are not taken, and why: the first twenty by number."""
+    refused_omitted: Count = 0
+    """How many more there are than are listed."""
     rate_limit: RateLimitStatus | None = None
     """The host's quota for this credential."""
     circuit: CircuitStatus | None = None

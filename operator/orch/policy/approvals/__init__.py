@@ -12,7 +12,16 @@ Pure. Called by the gates of the stages and by the Approval reconciler.
 """
 
 from orch.policy.approvals.asking import NotRequired, Required, needed
-from orch.policy.approvals.counting import LOOK_AGAIN, Count, People, count, fingerprint, is_decided, read_logins
+from orch.policy.approvals.counting import (
+    LOOK_AGAIN,
+    Count,
+    People,
+    can_decide,
+    count,
+    fingerprint,
+    is_decided,
+    read_logins,
+)
 from orch.policy.approvals.recording import lacks, record, supersede
 from orch.policy.approvals.rules import Situation, applied, matching, stricter
 from orch.policy.approvals.subjects import approval_name, subject, subject_digest
@@ -26,6 +35,7 @@ __all__ = [
     "Situation",
     "applied",
     "approval_name",
+    "can_decide",
     "count",
     "fingerprint",
     "is_decided",

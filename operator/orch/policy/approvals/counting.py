@@ -110,6 +110,11 @@ def is_decided(status: ApprovalStatus) -> bool:
     return status.outcome not in (None, ApprovalOutcome.PENDING)
 
 
+def can_decide(name: str) -> bool:
+    """Whether admission lets a person of this name answer: other letters can look like the name of somebody else."""
+    return name.isascii()
+
+
 def same_name(one: str, other: str) -> bool:
     """Whether two user names are spellings of one: by case, or by Unicode's compatible forms."""
     return _folded(one) == _folded(other)
@@ -146,6 +151,8 @@ def _unfit(name: str, decision: Decision, spec: ApprovalSpec, people: People, se
     """Why an answer counts neither for nor against."""
     if name.startswith(MACHINES):
         return "machines do not decide"
+    if not can_decide(name):
+        return "a user name with letters outside of ASCII does not decide"
     if decision.digest is not None and decision.digest != spec.subject.digest:
         return "given for another subject"
     if not people.enforced or seen.reason == NOT_ENFORCED:

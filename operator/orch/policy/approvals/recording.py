@@ -18,6 +18,7 @@ def record(approval: Approval, tally: Count, now: datetime) -> None:
     """Bring the status to what was counted. A question that is open again has not been used."""
     status = approval.status
     status.outcome, status.decisions, status.missing = tally.outcome, list(tally.decisions), tally.missing
+    status.decisions_omitted = 0
     status.decide_time, status.valid_until = tally.decide_time, tally.valid_until
     status.observed_generation = approval.metadata.generation or 0
     if not is_decided(status):
