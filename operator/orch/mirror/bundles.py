@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from orch.errors import Terminal
-from orch.mirror.confinement import confine
+from orch.mirror.confinement import confined
 from orch.mirror.environment import HISTORIC_FLAWS
 from orch.mirror.git import Git, GitFailed, last_line
 from orch.mirror.remotes import need
@@ -103,12 +103,12 @@ def _index(mirror: Mirror, quarantine: Path, file: IO[bytes], sha: str, limit: i
     packs.mkdir()
     apart = {"GIT_OBJECT_DIRECTORY": str(quarantine), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(mirror.path / "objects")}
     strict = "--strict=" + ",".join(f"{flaw.lower()}=ignore" for flaw in HISTORIC_FLAWS)
-    confine(limit)
     git = Git(mirror.path)
     try:
-        git.run("index-pack", "--stdin", "--fix-thin", strict, f"--max-input-size={limit}", stdin=file, env=apart)
-        git.run("rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", env=apart)
-        git.run("rev-list", "--objects", "--quiet", sha, "--not", "--all", env=apart)
+        with confined(limit):
+            git.run("index-pack", "--stdin", "--fix-thin", strict, f"--max-input-size={limit}", stdin=file, env=apart)
+            git.run("rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", env=apart)
+            git.run("rev-list", "--objects", "--quiet", sha, "--not", "--all", env=apart)
     except GitFailed as err:
         raise Terminal("UnreadableBundle", f"the work step's bundle is refused: {last_line(err.stderr)}") from err
     for suffix in (".pack", ".idx"):  # the index last: without it a pack is not there

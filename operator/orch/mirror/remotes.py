@@ -11,7 +11,7 @@ from typing import Any
 from orch.errors import HeadMoved, NotFound, Transient
 from orch.mirror import refusals
 from orch.mirror.askpass import one_shot
-from orch.mirror.confinement import confine
+from orch.mirror.confinement import confined
 from orch.mirror.git import Ended, GitFailed
 from orch.mirror.store import Mirror, checked_branch, checked_sha, clean
 
@@ -29,8 +29,8 @@ def fetch(mirror: Mirror, args: dict[str, Any]) -> str:
 
 def fetch_theirs(mirror: Mirror, args: dict[str, Any]) -> str:
     """`fetch` of a branch that a stranger has pushed to: git takes up no more than for a bundle of `max_bytes`."""
-    confine(args["max_bytes"])
-    return fetch(mirror, args)
+    with confined(args["max_bytes"]):
+        return fetch(mirror, args)
 
 
 def fetch_commits(mirror: Mirror, shas: Sequence[str]) -> None:

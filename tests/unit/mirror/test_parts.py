@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from orch import errors
 from orch.mirror import refusals
 from orch.mirror.collisions import fold
+from orch.mirror.confinement import MAX_MEMORY, confined
 from orch.mirror.environment import checked_url, inherited, is_loopback, scrubbed, settings
 from orch.mirror.git import Ended
 from orch.mirror.protocol import Request, decode_answer, encode_answer, encode_error
@@ -217,3 +221,12 @@ def test_nothing_of_the_machine_reaches_git(monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert "protocol.allow=never" in settings(plain_http=False)
     assert "protocol.http.allow=always" not in settings(plain_http=False)
+
+
+def test_a_git_is_confined_and_what_comes_after_it_is_not() -> None:
+    asked = "import resource as r; print(r.getrlimit(r.RLIMIT_FSIZE)[0], r.getrlimit(r.RLIMIT_AS)[0])"
+    before = [resource.getrlimit(what) for what in (resource.RLIMIT_FSIZE, resource.RLIMIT_AS)]
+    with confined(1_000_000):
+        done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(8_000_000), str(MAX_MEMORY)]
+    assert [resource.getrlimit(what) for what in (resource.RLIMIT_FSIZE, resource.RLIMIT_AS)] == before
