@@ -61,9 +61,11 @@ def tell(console: Console, world: World, document: dict[str, Any], *, seconds: f
     status = document["status"]
     failure = status.get("failure")
     if failure:
-        console.print(f"[red]✗ {failure['reason']}[/red]: {failure['message']}")
+        console.print(f"[red]✗ {failure['reason']}[/red]: {escape(failure['message'])}")
         return False
-    console.print(Syntax(scene.diff(world, document).strip(), "diff", theme="ansi_dark", background_color="default"))
+    diff = scene.diff(world, document).strip()
+    # not wrapped, a long line would be cut off
+    console.print(Syntax(diff, "diff", theme="ansi_dark", background_color="default", word_wrap=True))
     usage = status["usage"]
     spent = f"{usage['costUSD']} USD for {usage['modelCalls']} model calls"
     console.print(f"\n[bold]merged after {seconds:.0f} s; {spent}[/bold]\n")

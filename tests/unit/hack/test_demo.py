@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hack.demo import real
-from hack.demo.story import follow
+from hack.demo.story import follow, tell
 from rich.console import Console
 
 
@@ -19,6 +19,9 @@ class Told:
         self.processes: dict[str, Any] = {}
         self.server = self
         self._left = {"orchestratedrepos": repos, "issueruns": runs}
+
+    def kubectl(self, *arguments: str) -> str:
+        return f"{' '.join(arguments)}\n"
 
     def get(self, kind: str, _name: str, _namespace: str) -> dict[str, Any]:
         left = self._left[kind]
@@ -58,6 +61,32 @@ def test_a_run_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPat
 def test_a_strangers_title_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Told([{}], [{"issue": {"title": "[red]urgent[/red] [link=x]"}, "completionTime": "x"}])
     assert told(world, monkeypatch) == ["✓ claimed: [red]urgent[/red] [link=x]"]
+
+
+def end(status: dict[str, Any], *, diff: str = "") -> str:
+    """What is said of a run that ended like this, on a narrow terminal."""
+
+    class Scene:
+        def where(self, _world: Any) -> list[str]:
+            return []
+
+        def diff(self, _world: Any, _document: Any) -> str:
+            return diff
+
+    out, world = io.StringIO(), Told([{}], [{}])
+    tell(Console(file=out, width=60), world, {"status": status}, seconds=20, scene=Scene())  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def test_a_failure_is_told_as_it_is() -> None:
+    message = "tests were red: [/b] assert [red] == [1, 2]"
+    assert end({"failure": {"reason": "TestsRed", "message": message}}) == f"✗ TestsRed: {message}\n"
+
+
+def test_a_long_line_of_the_diff_is_told_whole() -> None:
+    line = f"+    return {' + '.join(str(number) for number in range(10, 60))}"
+    said = end({"usage": {"costUSD": "0.02", "modelCalls": 8}}, diff=f"--- a/x.py\n+++ b/x.py\n{line}\n")
+    assert line.replace(" ", "") in said.replace("\n", "").replace(" ", "")
 
 
 def test_nothing_is_written_to_github_without_a_word_from_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
