@@ -18,6 +18,7 @@ from rich.prompt import Confirm
 from hack.demo.story import NAMESPACE
 from hack.servers import ControlPlane
 from hack.world import World
+from hack.world.outside import way_out
 from hack.world.people import People
 
 API = "https://api.github.com"
@@ -41,7 +42,13 @@ class Scene:
         with tempfile.TemporaryDirectory(prefix="orch-demo-") as name:
             folder = Path(name)
             world = World(
-                folder, kubeconfig=plane.kubeconfig, kubectl=kubectl, seed={}, scripts=[], namespaces=[NAMESPACE]
+                folder,
+                kubeconfig=plane.kubeconfig,
+                kubectl=kubectl,
+                seed={},
+                scripts=[],
+                namespaces=[NAMESPACE],
+                network=way_out(os.environ),
             )
             key = folder / "anthropic.key"
             key.touch(mode=0o600)

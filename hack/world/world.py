@@ -24,6 +24,7 @@ import yaml
 
 from hack.world.leftovers import outside_namespaces
 from hack.world.nursery import Nursery
+from hack.world.outside import NOWHERE
 from hack.world.people import People
 from hack.world.process import PATIENCE, Process, ProcessError
 from hack.world.server import Server
@@ -62,14 +63,15 @@ class World:
         settings: Mapping[str, str] | None = None,
         pace: Mapping[str, float] | None = None,
         nursery: Nursery | None = None,
+        network: Mapping[str, str] = NOWHERE,
     ) -> None:
         """`seed`: of GitHub's stand-in; `scripts`: of the model's; `settings`: more ORCH_ variables of the operator; `pace`:
         how fast it may ask, by the names of the list of hosts; `nursery`: starts the programs, which otherwise start by
-        themselves."""
+        themselves; `network`: variables that lead out of this machine, see `outside`."""
         self.folder, self.kubeconfig, self.kubectl_path = folder, kubeconfig, kubectl
         self._seed, self._scripts, self._settings = seed, scripts, dict(settings or {})
         self._pace = dict(pace or HEADLONG)
-        self._nursery = nursery
+        self._nursery, self._network = nursery, dict(network)
         self.namespaces, self.system = list(namespaces), system
         beside = system != SYSTEM  # other worlds may share the API server
         self.installation = Installation(
@@ -263,7 +265,7 @@ class World:
             name,
             [str(orch), *arguments] if is_ours else list(arguments),
             log=self.folder / "logs" / f"{name}.log",
-            env={**base, "NO_PROXY": "*", **env},
+            env={**base, **self._network, **env},
             ready=ready,
             nursery=self._nursery if is_ours else None,
         )
