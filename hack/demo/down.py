@@ -1,10 +1,11 @@
-"""`make demo-down`: end the demos of this working copy that still run, and remove what they left."""
+"""`make demo-down`: end the demos of this working copy (or of the folder named) that still run, and remove what they left."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,16 +14,16 @@ BASE = Path(__file__).resolve().parents[2] / ".demo"
 PATIENCE = 30.0
 
 
-def main() -> None:
+def main(base: Path) -> None:
     """End each demo by its own pid file, then delete the folders."""
-    pids = [pid for folder in BASE.glob("run-*") if (pid := _pid(folder)) is not None]
+    pids = [pid for folder in base.glob("run-*") if (pid := _pid(folder)) is not None]
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE
     while any(_is_demo(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.1)
-    shutil.rmtree(BASE, ignore_errors=True)
+    shutil.rmtree(base, ignore_errors=True)
     print("the demo is gone" if pids else "no demo was running")
 
 
@@ -44,4 +45,4 @@ def _is_demo(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else BASE)

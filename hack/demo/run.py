@@ -27,12 +27,14 @@ from hack.world import ProcessError, ServerError  # noqa: E402
 from hack.world.outside import around_loopback  # noqa: E402
 
 
-def main() -> int:
-    """Run the demo; 0 when the pull request is merged, 1 when the run ended otherwise, 2 when it could not start."""
+def main(base: Path) -> int:
+    """Run the demo in a folder below `base`; 0 when the pull request is merged, 1 when the run ended otherwise, 2 when it could
+    not start, 130 when it was interrupted."""
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     os.environ |= around_loopback(os.environ)  # we and kubectl talk to servers here
-    folder = _folder()
+    folder = _folder(base)
     try:
         scene = real.scene(console) if os.environ.get("REPO") else local.scene(folder)
         if scene is None:
@@ -64,9 +66,8 @@ def _play(console: Console, folder: Path, scene: local.Scene | real.Scene) -> in
         return 0 if merged else 1
 
 
-def _folder() -> Path:
+def _folder(base: Path) -> Path:
     """A folder of this demo's own, so that two run side by side; its pid is for `make demo-down`."""
-    base = ROOT / ".demo"
     base.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
     (folder / "pid").write_text(str(os.getpid()))
@@ -74,8 +75,11 @@ def _folder() -> Path:
 
 
 def _interrupt(*_: object) -> None:
+    """Once is enough: a second Ctrl-C must not cut the stopping short."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / ".demo"))
