@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.integration.approvals.host import NAME, Repository
+from tests.integration.approvals.host import NAME, OWNER, Repository
 from tests.integration.approvals.process import INSTALLATION
 
 from orch.policy.identity import branch_name, run_identity, run_name
@@ -125,7 +125,7 @@ class Witness:
         self._hold("push", Shown(run, "Publish", self._digest(main, new)), seq)
 
     def _merge(self, number: int, head: str, seq: int) -> None:
-        pull = self._repository.github.ask("octo", "GET", f"/repos/{self._repository.name}/pulls/{number}")
+        pull = self._repository.github.ask(OWNER, "GET", f"/repos/{self._repository.name}/pulls/{number}")
         run = self._branches.get(pull["head"]["ref"])
         if run is None or head not in self._pushed:
             self._books.wrong.append(f"the merge of {head}, which orch has not pushed")
