@@ -51,7 +51,8 @@ def test_the_merge_queue_merges(lot: Lot) -> None:
     def red() -> None:
         run = lot.take(_RED)
         message = _waits(run, "AwaitingHuman")
-        assert "the merge queue gave it back (failed_checks)" in message
+        assert "the merge queue gave it back (failed_checks): its checks failed there" in message
+        assert "(tests)" in message, "what failed is named, though our head is green"
         assert "Merge when ready" in message
         for _ in range(3):
             desk.looked("issueruns", run.name)

@@ -239,9 +239,9 @@ class FakeForge:
         self.place = replace(self.place, entry=entry)
         return entry
 
-    def give_back(self, reason: str) -> None:
+    def give_back(self, reason: str, group: str | None = None) -> None:
         """The queue lets the pull request go."""
-        self.place = QueuePlace(None, QueueRemoval(f"RFMQE_{self.entries}", reason))
+        self.place = QueuePlace(None, QueueRemoval(f"RFMQE_{self.entries}", reason, group))
 
     async def delete_branch(self, branch: str) -> None:
         self._acts.do("delete_branch", lambda: self.branches.pop(branch, None))

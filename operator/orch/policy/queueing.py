@@ -6,6 +6,7 @@ those here are seen in timelines, and named alike in the webhook "pull_request.d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,6 +15,8 @@ from orch.policy.text import one_line
 
 MOST: Final = 3
 """So often a run is given back, whatever for and whichever its head; then only a person puts it into the queue."""
+_SHOWN: Final = 3
+"""So many of the checks that failed are named in a message."""
 UNTOLD: Final = "untold"
 """It was gone from the queue, and GitHub has told no reason."""
 _BY_HAND: Final = frozenset({"manual"})
@@ -25,16 +28,18 @@ _WORDS: Final = {
     "merge_conflict": "it conflicts with what was in front of it",
     UNTOLD: "GitHub does not say why",
 }
-_BY_PERSON: Final = "a person can put it into the queue again on GitHub (Merge when ready), or push what mends it"
+_BY_PERSON: Final = "a person can queue it again on GitHub (Merge when ready), or push what mends it"
 
 
 @dataclass(frozen=True)
 class GivenBack:
-    """`head`: the commit that was given back the last time; `times`: how often that happened in this run."""
+    """`head`: the commit that was given back the last time; `times`: how often that happened in this run; `failing`: what
+    failed there."""
 
     reason: str
     head: str | None
     times: int
+    failing: Sequence[str] = ()
 
 
 class Next(StrEnum):
@@ -61,4 +66,7 @@ def after(given: GivenBack, *, head: str, behind: bool) -> tuple[Next, str]:
 
 
 def _why(given: GivenBack) -> str:
-    return _WORDS.get(given.reason, "something about it does not let GitHub merge it")
+    why = _WORDS.get(given.reason, "something about it does not let GitHub merge it")
+    names = ", ".join(one_line(name, 60) for name in given.failing[:_SHOWN])
+    more = f" and {len(given.failing) - _SHOWN} more" if len(given.failing) > _SHOWN else ""
+    return f"{why} ({names}{more})" if names else why

@@ -12,10 +12,11 @@ from typing import Final
 from orch.api.v1alpha1 import Effect, EffectState, Gate, IssueRun, PullRequestState, QueueStatus
 from orch.api.v1alpha1.reasons import WaitingReason
 from orch.errors import NotMergeable
-from orch.policy.checks import requires_own
+from orch.policy.checks import by_others, requires_own
+from orch.policy.fitting import shortened
 from orch.policy.queueing import UNTOLD, GivenBack
 from orch.policy.text import one_line
-from orch.ports import BranchRules, Pull, QueueEntry, QueuePlace
+from orch.ports import BranchRules, CheckState, Pull, QueueEntry, QueuePlace
 from orch.stages.base import branch, not_ours
 from orch.stages.checks import pace
 from orch.stages.contract import Again, Outcome, RunContext, Waiting
@@ -50,7 +51,7 @@ def is_under_way(run: IssueRun) -> bool:
 def given_back(run: IssueRun) -> GivenBack | None:
     """The last time that the queue gave it back; None: never."""
     queue = run.status.pull_request.queue if run.status.pull_request else None
-    return GivenBack(queue.reason, queue.head_sha, queue.removals) if queue and queue.reason else None
+    return GivenBack(queue.reason, queue.head_sha, queue.removals, queue.failing) if queue and queue.reason else None
 
 
 async def enter(ctx: RunContext, pull: Pull) -> Outcome:
@@ -103,7 +104,7 @@ async def follow(ctx: RunContext, pull: Pull, rules: BranchRules) -> Outcome:
     if place.entry is None and (removal == _MERGED or (removal is None and was_there)):
         # its entry goes a moment before the pull request shows the merge
         return Waiting(WaitingReason.AWAITING_CHECKS, f"#{pull.number} has left the merge queue", SOONEST)
-    return _take_back(ctx, queue, place, removal or UNTOLD)
+    return await _take_back(ctx, queue, place, removal or UNTOLD)
 
 
 async def leave(ctx: RunContext) -> Waiting | None:
@@ -147,14 +148,21 @@ async def refused(ctx: RunContext, err: NotMergeable) -> Waiting:
     return Waiting(WaitingReason.AWAITING_HUMAN, f"GitHub refuses the merge: {err.message}", rest)
 
 
-def _take_back(ctx: RunContext, queue: QueueStatus, place: QueuePlace, reason: str) -> Outcome:
+async def _take_back(ctx: RunContext, queue: QueueStatus, place: QueuePlace, reason: str) -> Outcome:
     """The head was not merged: the stage Checks looks again, and policy says what follows."""
     head = branch(ctx).head_sha
     queue.removals, queue.reason, queue.head_sha = queue.removals + 1, reason, head
-    queue.removal_id = _removal_id(place)
+    queue.removal_id, queue.failing = _removal_id(place), await _failing(ctx, place)
     withdraw_effect(ctx.run, f"{_MERGE}{head}")
     ctx.run.status.checks = None
     return Again()
+
+
+async def _failing(ctx: RunContext, place: QueuePlace) -> list[str]:
+    """What failed on the merge that the queue had made, for people: our head may be green."""
+    sha = place.removal.group_sha if place.removal else None
+    found = by_others(await ctx.forge.checks(sha)).items if sha else ()
+    return shortened([one_line(check.name, 255) for check in found if check.state is CheckState.FAILED], 10)
 
 
 def _stands(pull: Pull, entry: QueueEntry, rest: timedelta, *, by: str = "") -> Waiting:

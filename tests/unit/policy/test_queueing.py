@@ -19,6 +19,13 @@ HEAD, OTHER = "1" * 40, "2" * 40
         pytest.param(GivenBack("failed_checks", OTHER, 1), False, Next.ENTER, "once more", id="red as another head"),
         pytest.param(GivenBack("checks_timed_out", HEAD, 1), False, Next.PERSON, "merge_group", id="no CI for groups"),
         pytest.param(
+            GivenBack("failed_checks", HEAD, 1, ["a", "b", "c", "d"]),
+            False,
+            Next.PERSON,
+            "(a, b, c and 1 more)",
+            id="names",
+        ),
+        pytest.param(
             GivenBack("merge_conflict", HEAD, 1), False, Next.PERSON, "in front of it", id="a conflict in the queue"
         ),
         pytest.param(

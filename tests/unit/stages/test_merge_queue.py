@@ -205,10 +205,11 @@ class TestGivenBack:
 
     async def test_red_checks_there_are_told_and_do_not_loop(self) -> None:
         world = await queued()
-        world.forge.give_back("failed_checks")
+        world.forge.fail_checks(sha("group"))
+        world.forge.give_back("failed_checks", sha("group"))
         reason, message = waits(await world.settle())
         assert reason is WaitingReason.AWAITING_HUMAN
-        assert "its checks failed there" in message
+        assert "its checks failed there, on the merge with what was in front of it (build)" in message
         assert "Merge when ready" in message
         for _ in range(5):
             world.clock.forward(HOUR)

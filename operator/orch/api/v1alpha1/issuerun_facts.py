@@ -182,6 +182,8 @@ class QueueStatus(StatusModel):
     """How often the queue has given it back unmerged, in the life of the run."""
     reason: Annotated[str, text(64)] | None = None
     """Why it did the last time, in GitHub's word."""
+    failing: Annotated[list[Annotated[str, text(255)]], Field(max_length=10), ATOMIC] = Field(default_factory=list)
+    """Names of the checks that failed there the last time, on the merge that the queue had made."""
     head_sha: Sha | None = None
     """The head that it gave back the last time."""
     removal_id: Annotated[str, text(128)] | None = None
