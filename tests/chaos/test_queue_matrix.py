@@ -3,6 +3,7 @@
 Beside `test_crash_matrix`, whose runs merge by themselves.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from orch.failpoints import points
 
 ACTS = ("enqueue", "dequeue")
 _AT_ONCE = 2
+_LOOK = 1.5
 
 
 class Visit:
@@ -60,6 +62,7 @@ class Visits:
 
     def __init__(self, lot: Lot) -> None:
         self.lot, self.all = lot, list[Visit]()
+        self._looked = 0.0
 
     def keep_busy(self) -> None:
         """Open issues until so many runs are under way as belong there."""
@@ -67,7 +70,10 @@ class Visits:
         self.all += [Visit(self.lot.take()) for _ in range(missing)]
 
     def go_on(self) -> None:
-        """What people do meanwhile."""
+        """What people do meanwhile. They look at GitHub now and then: it takes 900 requests a minute from each."""
+        if time.monotonic() - self._looked < _LOOK:
+            return
+        self._looked = time.monotonic()
         for visit in self.all:
             visit.go_on()
 
