@@ -104,6 +104,8 @@ async def follow(ctx: RunContext, pull: Pull, rules: BranchRules) -> Outcome:
     if place.entry is None and (removal == _MERGED or (removal is None and was_there)):
         # its entry goes a moment before the pull request shows the merge
         return Waiting(WaitingReason.AWAITING_CHECKS, f"#{pull.number} has left the merge queue", SOONEST)
+    if place.entry is None and find_effect(ctx.run, _leaving(ctx.open_head)) is not None:
+        return _came_out(ctx, ctx.open_head)
     return await _take_back(ctx, queue, place, removal or UNTOLD)
 
 
@@ -124,7 +126,7 @@ async def leave(ctx: RunContext) -> Waiting | None:
         await ctx.forge.dequeue(pull.number)
         return "left"
 
-    key = f"dequeue/{effect.key.removeprefix(_MERGE)}"
+    key = _leaving(effect.key.removeprefix(_MERGE))
     try:
         left = await once(ctx, key, find=find, act=act, look_first=True)
     except NotMergeable as err:
@@ -146,6 +148,18 @@ async def refused(ctx: RunContext, err: NotMergeable) -> Waiting:
     await show_open(ctx)  # what GitHub lacks may be our word, and its own look at the rules may have been old
     rest = min(pace(ctx), after(since_shown(ctx)))
     return Waiting(WaitingReason.AWAITING_HUMAN, f"GitHub refuses the merge: {err.message}", rest)
+
+
+def _leaving(head: str | None) -> str:
+    """The key of the act that takes it out."""
+    return f"dequeue/{head}"
+
+
+def _came_out(ctx: RunContext, head: str | None) -> Again:
+    """We took it out, nobody has read the answer, and it may be in again: that is no failure, and nobody else's doing."""
+    withdraw_effect(ctx.run, _leaving(head))
+    withdraw_effect(ctx.run, f"{_MERGE}{head}")
+    return Again()
 
 
 async def _take_back(ctx: RunContext, queue: QueueStatus, place: QueuePlace, reason: str) -> Outcome:

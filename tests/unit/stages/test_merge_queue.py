@@ -189,6 +189,31 @@ class TestHeldBack:
         assert world.forge.place.entry is None
         assert find_effect(world.run, f"merge/{world.head}") is None
 
+    @pytest.mark.parametrize("how", ["crash_before", "crash_after", "lost"])
+    async def test_and_let_go_before_anybody_knows_whether_it_came_out(self, how: str) -> None:
+        world = await queued()
+        world.order(suspend=True)
+        setattr(world.acts, how, "dequeue")
+        try:
+            await world.reconcile()
+        except Crash:
+            assert how.startswith("crash")
+        world.acts.heal()
+        is_out = world.forge.place.entry is None
+        assert is_out is (how != "crash_before")
+        world.order(suspend=False)
+        for _ in range(3):
+            await world.settle()
+        assert world.forge.place.entry is not None
+        assert world.acts.made.count("enqueue") == (2 if is_out else 1)
+        assert queue(world).removals == 0, "that was our own doing"
+        world.clock.forward(timedelta(minutes=2))
+        world.order(suspend=True)
+        for _ in range(4):
+            world.clock.forward(timedelta(minutes=2))
+            await world.reconcile()
+        assert world.forge.place.entry is None, "it can be held back once more"
+
     async def test_and_waits_while_github_does_not_let_it_out(self) -> None:
         world = await queued()
         world.order(suspend=True)
