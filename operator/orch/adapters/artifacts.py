@@ -17,7 +17,7 @@ import httpx2
 
 from orch.adapters.meter import ticket_refused
 from orch.errors import NotFound, OrchError, Terminal, Transient
-from orch.failpoints import Moment, failpoint
+from orch.failpoints import Moment, failpoint, hit_when_sent
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _CHUNK: Final = 1_000_000
@@ -81,9 +81,9 @@ class GatewayArtifacts:
         headers = {"authorization": f"Bearer {self._token()}"}
         failpoint("sweep", Moment.BEFORE)
         try:
-            async with self._client.stream("POST", "/sweep", headers=headers, timeout=_SWEEP) as response:
-                failpoint("sweep", Moment.SENT)
-                await response.aread()
+            response = await self._client.post(
+                "/sweep", headers=headers, timeout=_SWEEP, extensions=hit_when_sent("sweep")
+            )
         except httpx2.HTTPError as err:
             raise _unreachable(err) from err
         failpoint("sweep", Moment.ANSWERED)
@@ -93,9 +93,9 @@ class GatewayArtifacts:
 
     async def _put(self, digest: str, content: bytes | AsyncIterator[bytes], size: int) -> None:
         headers = {"content-length": str(size), "content-type": "application/octet-stream"}
+        on_sent = hit_when_sent("put-artifact")
         failpoint("put-artifact", Moment.BEFORE)
-        async with self._opened("PUT", digest, content=content, headers=headers) as response:
-            failpoint("put-artifact", Moment.SENT)
+        async with self._opened("PUT", digest, content=content, headers=headers, extensions=on_sent) as response:
             await response.aread()
         failpoint("put-artifact", Moment.ANSWERED)
 

@@ -17,7 +17,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from orch.failpoints import Moment, failpoint
+from orch.failpoints import Moment, failpoint, hit_when_sent
 from orch.gateway.book import Book
 from orch.gateway.budget import Reservation
 from orch.gateway.errors import Refusal
@@ -89,8 +89,8 @@ class Call(Response):
 
     async def _exchange(self, client: Client) -> None:
         failpoint("call-model", Moment.BEFORE)
-        async with self._upstream.create(self._order.wanted.body, self._order.headers) as response:
-            failpoint("call-model", Moment.SENT)
+        on_sent, order = hit_when_sent("call-model"), self._order
+        async with self._upstream.create(order.wanted.body, order.headers, extensions=on_sent) as response:
             self._status = response.status_code
             if not response.is_success:
                 await self._release("refused")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
@@ -71,12 +71,15 @@ class Upstream:
         return self._key.find() is not None
 
     @asynccontextmanager
-    async def create(self, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
-        """`POST /v1/messages` with the headers that `passed_on` left. The response's body is unread.
+    async def create(
+        self, body: bytes, headers: Mapping[str, str], *, extensions: Mapping[str, Any]
+    ) -> AsyncIterator[httpx2.Response]:
+        """`POST /v1/messages` with the headers that `passed_on` left, and httpx2's `extensions`. The response's body is unread.
 
         Raises httpx2.HTTPError; one of NOT_SENT costs nothing."""
+        sent = self._headers(headers)
         async with self._client.stream(
-            "POST", "/v1/messages", content=body, headers=self._headers(headers)
+            "POST", "/v1/messages", content=body, headers=sent, extensions=dict(extensions)
         ) as response:
             yield response
 

@@ -6,9 +6,11 @@ and never follows a redirect into another host: repeating is the control loop's 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import yaml
+from aiohttp.connector import Connection
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from multidict import CIMultiDict
@@ -150,9 +153,9 @@ class Kube:
             everything = CIMultiDict(sent_headers)
             for header, value in self._act_as.headers() if self._act_as else ():
                 everything.add(header, value)  # a group a header: a dict would keep the last one only
+            _act.set(act)
             _pass(act, Moment.BEFORE)
             answer = await self._api.call_api(method, url, everything, sent_body, _request_timeout=limits)
-            _pass(act, Moment.SENT)
             content = bytes(await answer.read())  # type: ignore[no-untyped-call]
             _pass(act, Moment.ANSWERED)
             return int(answer.status), content
@@ -188,7 +191,7 @@ async def connect(
     configuration = Configuration()
     configuration.connection_pool_maxsize = connections
     # With the client's own default (True) each request would look into ~/.netrc, in another thread.
-    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.client_session_kwargs = {"trust_env": False, "response_class": _Response}
     try:
         if kubeconfig is None:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -224,6 +227,21 @@ _METHODS: Final = {
     "patch": "PATCH",
     "delete": "DELETE",
 }
+
+
+class _Response(aiohttp.ClientResponse):
+    """An answer to be. Its `start` is called once the request is written, and reads the first byte of the answer: the signals of
+    aiohttp's tracing come before the writing (`on_request_chunk_sent`) or after the head is read (`on_request_end`)."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        if (act := _act.get()) is not None:
+            await asyncio.sleep(0)  # a body is written by a task that was made a moment ago, and a short one in one go
+            failpoint(act, Moment.SENT)
+        return await super().start(connection)
+
+
+_act: Final[ContextVar[str | None]] = ContextVar("act", default=None)
+"""Of the request that the current task is sending."""
 
 
 def _pass(act: str | None, moment: Moment) -> None:

@@ -7,6 +7,7 @@ never waits for one.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from orch.api.conditions import find_condition, set_condition
@@ -24,11 +25,13 @@ from orch.errors import (
     Transient,
     WrongRepository,
 )
+from orch.failpoints import occasion
 from orch.kube.errors import KubeError
 from orch.kube.store import Store
 from orch.policy.retries import delay
 from orch.reconcilers.context import Contexts, RunWriter
 from orch.reconcilers.ending import end, tidy
+from orch.reconcilers.occasions import tell_occasion
 from orch.reconcilers.projections import FINALIZER, ISSUE_LABEL, REPO_LABEL
 from orch.reconcilers.unreadable import find_readable
 from orch.runtime.reconcile import Key, Result
@@ -66,10 +69,14 @@ class IssueRunReconciler:
         if run is None:
             return Result()
         repo = await self._repos.find(key.namespace, run.spec.repository_ref.name)
-        if run.status.completion_time is not None or run.metadata.deletion_timestamp is not None:
-            return await tidy(self._runs, self._contexts, run, repo)
-        self._contexts.trail.saw_run(run)
-        run = await self._adopt(run, repo)
+        is_over = run.status.completion_time is not None or run.metadata.deletion_timestamp is not None
+        if not is_over:
+            self._contexts.trail.saw_run(run)
+            run = await self._adopt(run, repo)
+        with occasion(partial(tell_occasion, run)):
+            return await (tidy(self._runs, self._contexts, run, repo) if is_over else self._bring_nearer(run, repo))
+
+    async def _bring_nearer(self, run: IssueRun, repo: OrchestratedRepo | None) -> Result:
         writer = RunWriter(self._runs, run, self._contexts.recorder, self._contexts.trail)
         outcome = await self._observe(run, repo, writer)
         run.status.observed_generation = run.metadata.generation or 0

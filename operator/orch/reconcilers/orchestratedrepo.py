@@ -22,6 +22,7 @@ from orch.api.v1alpha1 import (
 from orch.api.v1alpha1.reasons import OrchestratedRepoCondition as Type
 from orch.api.v1alpha1.reasons import OrchestratedRepoReason as Reason
 from orch.errors import CredentialsRefused, NeedsHuman, NotFound, OrchError, PolicyDenied, RateLimited, Transient
+from orch.failpoints import occasion
 from orch.kube.errors import KubeError
 from orch.kube.store import Store
 from orch.policy.branch_rules import Setting, judge_rules
@@ -85,7 +86,8 @@ class OrchestratedRepoReconciler:
             self._totals.forget(key)
             return Result()
         if repo.metadata.deletion_timestamp is not None:
-            return await self._release(repo)
+            with occasion(lambda: "leaves"):
+                return await self._release(repo)
         if FINALIZER not in repo.metadata.finalizers:
             repo = await self._repos.patch_metadata(repo, finalizers=[*repo.metadata.finalizers, FINALIZER])
         read = repo.deep_copy()

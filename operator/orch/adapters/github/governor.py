@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, TypeVar
@@ -40,10 +41,11 @@ class Governor:
         self._alarm: asyncio.TimerHandle | None = None
 
     async def run(self, work: Callable[[], T], *, pace: Pace, tenant: str, urgency: Urgency) -> T:
-        """Run `work` in a thread when it is its turn. Raises RateLimited without running it when that would take too long,
-        TimeoutError when the answer does. A caller that is cancelled leaves its thread and its turn to the work's end."""
+        """Run `work` in a thread, in the caller's context, when it is its turn. Raises RateLimited without running it when that
+        would take too long, TimeoutError when the answer does. A caller that is cancelled leaves its thread and its turn to the
+        work's end."""
         turn = await self._turn(pace, tenant, urgency)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, work)
         future.add_done_callback(lambda _: self._release(turn))
         async with asyncio.timeout(self._deadline):
             return await asyncio.shield(future)
