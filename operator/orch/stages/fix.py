@@ -58,7 +58,8 @@ async def fix(
     counts = not _is_running(ctx, stage) and not _goes_on(ctx, stage)
     if counts and used >= allowed:
         what = "; ".join(one_line(item.source, limit=100) for item in feedback[:5])
-        message = f"{used} of {allowed} {stage.value.lower()} fixes are used up ({what}): mend it by hand, close the PR, or cancel"
+        ways = f"push a fix and kubectl orch resume {ctx.run.metadata.name} --adopt, close the PR, or cancel"
+        message = f"{used} of {allowed} {stage.value.lower()} fixes are used up ({what}): {ways}"
         return Waiting(WaitingReason.AWAITING_HUMAN, message, timedelta(minutes=1))
     record = branch(ctx)
     order = Order(

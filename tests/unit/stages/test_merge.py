@@ -330,7 +330,10 @@ async def test_out_of_conflict_fixes_a_person_is_asked() -> None:
     world = World(a_repo(pipeline={"attempts": {"conflictFix": 0}}))
     await world.reach(merge)
     world.forge.set_pull(mergeable=False, mergeable_state="dirty")
-    assert _reason(await world.play(merge)) is WaitingReason.AWAITING_HUMAN
+    outcome = await world.play(merge)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is WaitingReason.AWAITING_HUMAN
+    assert "push a fix and kubectl orch resume" in outcome.message
 
 
 # --- after the merge -------------------------------------------------------------------------------------------------
