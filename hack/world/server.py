@@ -80,6 +80,10 @@ class Server:
         """The objects of orch's with these labels."""
         return list(self._send("GET", _folder(plural, namespace), query={"labelSelector": labels})["items"])
 
+    def events(self, namespace: str) -> list[dict[str, Any]]:
+        """The Events in a namespace."""
+        return list(self._send("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"])
+
     def patch(self, plural: str, name: str, namespace: str, body: Document) -> None:
         """A merge patch of an object of orch's, as `kubectl patch --type=merge` sends it."""
         self._send("PATCH", f"{_folder(plural, namespace)}/{name}", body, "merge-patch+json")

@@ -1,6 +1,7 @@
-"""Starts a program again and again, each time told to die at one of the places that are left, until it has died at all.
+"""Starts a program again and again, each time told to die wherever it has not died yet, until it has nothing left to do.
 
-Used by the crash matrix. Which place comes first is the program's own course; several runs at once bring it past all.
+Used by the crash matrices. Which place comes first is the program's own course, and which there are is what its work leads to:
+a new act, or an old one on a new occasion, is one more death.
 """
 
 from __future__ import annotations
@@ -11,29 +12,66 @@ from collections.abc import Callable, Iterable
 from hack.world import ProcessError
 from tests.e2e.desk import Desk
 
-from orch.failpoints import VARIABLE
+from orch.failpoints import VARIABLE, points
 
 PATIENCE = 90.0
-"""Seconds within which a program that has work reaches one of its places."""
+"""Seconds within which a program that has work reaches a place, or the end of its work."""
 _LOOK = 0.1
+_EVERY = 2.0
+_LINGER = 4.0
+"""Seconds for which a program lives on when its work is done: what it does by the clock, each two seconds, comes last."""
 _WORD = "failpoint: "
 
 
 def hunt(
-    desk: Desk, name: str, places: Iterable[str], *, feed: Callable[[], object], meanwhile: Callable[[], object]
+    desk: Desk,
+    name: str,
+    *,
+    go_on: Callable[[], bool],
+    acts: Iterable[str] | None = None,
+    what: Callable[[], object] = str,
 ) -> list[str]:
-    """Have the operator or the gateway (`name`) die at each of `places`; in which order it did. It is dead at the end.
+    """Have the operator or the gateway (`name`) die once at each place and occasion that it comes to; in which order it did. It
+    lives at the end. `acts`: at no other ones than these.
 
-    `feed` is called before each start: it sees to it that there is work; `meanwhile` again and again while it lives.
-    Fails when a place is not reached."""
-    left, died = list(places), list[str]()
+    `go_on` is what others do meanwhile, called again and again; true when nothing is left to be done; `what`: for the failure."""
+    wanted = None if acts is None else set(acts)
+    spared = [place for place in points() if wanted is not None and act_of(place) not in wanted]
+    died = list[str]()
     desk.world.processes[name].kill()
-    while left:
-        feed()
-        place = _die_once(desk, name, left, meanwhile)
-        left.remove(place)
+    while (place := _live(desk, name, [*spared, *died], go_on, what)) is not None:
         died.append(place)
     return died
+
+
+class Webhooks:
+    """Wakes runs now and then, as GitHub's webhooks would: what people do there is seen soon."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._told = desk, 0.0
+
+    def tell(self, runs: Iterable[str]) -> None:
+        """Have these runs looked at, if it is time for it."""
+        if time.monotonic() - self._told > _EVERY:
+            self._told = time.monotonic()
+            for name in runs:
+                self._desk.poke("issueruns", name)
+
+
+def act_of(place: str) -> str:
+    """The act that a place belongs to."""
+    return place.partition("@")[0]
+
+
+def unvisited(died: Iterable[str], acts: Iterable[str]) -> list[str]:
+    """Places of these acts where nothing died, whatever the occasion."""
+    seen, wanted = {place.partition("#")[0] for place in died}, set(acts)
+    return [place for place in points() if act_of(place) in wanted and place not in seen]
+
+
+def occasions(died: Iterable[str], act: str) -> set[str]:
+    """On which occasions an act was cut."""
+    return {place.partition("#")[2] for place in died if act_of(place) == act}
 
 
 def start(desk: Desk, name: str, **settings: str) -> None:
@@ -51,23 +89,25 @@ def release_lease(desk: Desk) -> None:
     desk.world.server.take_back({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta})
 
 
-def _die_once(desk: Desk, name: str, places: list[str], meanwhile: Callable[[], object]) -> str:
-    """Start it, wait until it dies; at which place it did."""
-    seen = _deaths(desk, name)
+def _live(desk: Desk, name: str, tried: list[str], go_on: Callable[[], bool], what: Callable[[], object]) -> str | None:
+    """Start it and wait until it dies; at which place it did. None: it lives, and all is done."""
+    seen, done = _deaths(desk, name), None
     try:
-        start(desk, name, **{VARIABLE: ",".join(places)})
+        start(desk, name, **{VARIABLE: "!" + ",".join(tried)})
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             desk.world.processes[name].check()
-            meanwhile()
+            done = (done or time.monotonic()) if go_on() else None
+            if done is not None and time.monotonic() - done > _LINGER:
+                return None
             time.sleep(_LOOK)
     except ProcessError as err:
         told = _deaths(desk, name)[len(seen) :]
-        if len(told) != 1 or told[0] not in places:
+        if len(told) != 1 or told[0] in tried:
             raise AssertionError(f"the {name} died, and not where it was told to: {told}") from err
         _await_quiet(desk)
         return told[0]
-    raise AssertionError(f"the {name} did not come to any of: {', '.join(places)}")
+    raise AssertionError(f"the {name} came to no place in {PATIENCE:.0f} s, and there is work left: {what()}")
 
 
 def _await_quiet(desk: Desk) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.chaos import proof
+from tests.chaos import money, proof
 from tests.e2e.desk import Desk
 from tests.e2e.lots import Lot, make
 
@@ -38,7 +38,8 @@ def test_an_hour_loses_and_repeats_nothing(open_desk: Callable[..., Desk], tmp_p
         proof.merged_once(run)
         proof.asked_once(run, "Merge")
         proof.no_attempt_consumed(run)
-    proof.every_call_is_booked(desk, list(runs))
+    money.is_right(desk, list(runs))
+    money.nothing_was_lost(desk)
 
 
 def _says_why(status: dict[str, Any]) -> bool:

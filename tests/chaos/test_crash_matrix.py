@@ -1,20 +1,20 @@
-"""The crash matrix: the operator dies at every place of every act, several runs under way; each effect happens once all the same.
+"""The crash matrix: the operator dies at every place of every act, on each of its occasions; each effect happens once all the same.
 
-Generated from `orch.failpoints`: an act that is named there and not reached here fails the test.
+Generated from `orch.failpoints` and from what runs of all ways come to: an act that is named there and not reached here fails the
+test, and one that is reached on a new occasion is one more death.
 """
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from tests.chaos import proof, test_farewell_matrix, test_queue_matrix
+from tests.chaos import effects, money, proof, test_farewell_matrix, test_queue_matrix, ways
 from tests.chaos.attic import Attic
-from tests.chaos.hunt import hunt, start
-from tests.e2e.desk import Desk, Run
-from tests.e2e.lots import Lot, make
+from tests.chaos.hunt import hunt, occasions, unvisited
+from tests.e2e.desk import Desk
+from tests.e2e.lots import make
 
-from orch.failpoints import ACTS, points
+from orch.failpoints import ACTS
 
 _OFF_THE_WAY = {
     "delete approvals.orch.dev": "of an earlier run of the same name",
@@ -22,99 +22,61 @@ _OFF_THE_WAY = {
 }
 """Acts that no run comes to, and why."""
 _GATEWAY = {name for name, act in ACTS.items() if act.where.startswith("gateway/")}
-_AT_ONCE = 3
+_STEPS = {name for name, act in ACTS.items() if act.where.startswith("agent/")}
+"""Tried in `test_steps_die`."""
+_OPERATOR = ACTS.keys() - _GATEWAY - _STEPS - _OFF_THE_WAY.keys()
+_OCCASIONS: Mapping[str, set[str]] = {
+    "push": {"Implement", "Implement moves", "Checks moves", "Review moves", "Merge moves"},
+    "edit-comment": {"merged", "ends unmerged", "ends unpublished"},
+    "delete-branch": {"merged", "ends unpublished"},
+    "patch approvals.orch.dev/status": {"", "Implement", "merged", "ends unmerged", "ends unpublished"},
+}
+"""Those of acts that differ most by them: that the ways really lead there."""
+_PLAIN = 3
 
 
 @pytest.fixture
-def lot(open_desk: Callable[..., Desk], tmp_path: Path) -> Lot:
-    """One repository with many small issues; a person is asked before each merge, and each check is cut short at first."""
-    load = make(tmp_path / "load", repositories=1, issues=40)
-    load.seed["repos"][0]["checks"][0]["interruptions"] = ["cancelled"]
-    desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S", ORCH_UPKEEP="PT2S")
-    gates = {"gates": [{"gate": "Merge", "when": "Always"}]}
-    publish = {"labels": ["by-orch"]}
-    desk.watch(
-        "crash", load.repositories[0], **{**load.spec, "mode": "Supervised", "approvals": gates, "publish": publish}
-    )
-    return Lot(desk, load, {load.repositories[0]: "crash"})
+def crowd(open_desk: Callable[..., Desk], tmp_path: Path) -> Callable[..., ways.Crowd]:
+    """`crowd(kinds)`: a world in which runs of these ways are under way."""
 
+    def gather(*kinds: type[ways.Way]) -> ways.Crowd:
+        load = make(tmp_path / "load", repositories=3, issues=len(kinds))
+        ways.prepare(load, kinds)
+        desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S", ORCH_UPKEEP="PT2S")
+        return ways.Crowd(ways.watch(desk, load), tmp_path, kinds)
 
-class Shift:
-    """Keeps some runs under way, and answers what they ask."""
-
-    def __init__(self, lot: Lot) -> None:
-        self.lot, self.runs, self.attic = lot, list[Run](), Attic(lot.desk)
-
-    def keep_busy(self) -> None:
-        """Open issues until so many runs are under way as belong there. And there is something old to let go of."""
-        self.attic.forget_one()
-        under_way = [run for run in self.runs if not run.status.get("completionTime")]
-        self.runs += [self.lot.take() for _ in range(_AT_ONCE - len(under_way))]
-
-    def approve(self) -> None:
-        """Approve whatever is asked."""
-        for approval in self.lot.desk.list("approvals"):
-            if not approval["spec"].get("decisions"):
-                self.lot.desk.decide(approval["metadata"]["name"], "Approve")
-
-    def wake(self) -> None:
-        """Have the runs looked at now, for what they wait for may be there again."""
-        self.approve()
-        for run in self.runs:
-            if run.status and not run.status.get("completionTime"):
-                self.lot.desk.poke("issueruns", run.name)
-        time.sleep(1)
-
-    def end_all(self) -> None:
-        """Wait until all runs are over, and answer what they ask."""
-
-        def all_over() -> bool:
-            self.wake()
-            return all(run.status.get("completionTime") for run in self.runs)
-
-        self.lot.desk.until(all_over, what=lambda: [run.status for run in self.runs])
-
-    def proves_what_the_gateway_keeps(self) -> None:
-        """What is old is gone, and all that the steps told and handed in is there."""
-        self.lot.desk.until(self.attic.is_swept, what=lambda: self.attic.forgotten)
-        proof.told_once(self.attic, self.runs)
+    return gather
 
 
 @pytest.mark.timeout(900)
-def test_the_operator_dies_everywhere(lot: Lot) -> None:
-    desk, shift = lot.desk, Shift(lot)
-    places = [place for place in points() if place.partition("@")[0] not in {*_OFF_THE_WAY, *_GATEWAY}]
-
-    def look_after() -> None:
-        shift.keep_busy()
-        shift.approve()
-
-    died = hunt(desk, "operator", places, feed=look_after, meanwhile=shift.approve)
-    assert sorted(died) == sorted(places)
-    start(desk, "operator")
-    shift.end_all()
-    for run in shift.runs:
-        proof.merged_once(run)
-        proof.no_attempt_consumed(run)
-        proof.no_step_repeated(run)
-        proof.asked_once(run, "Merge")
-        proof.shown_once(run)
-    shift.proves_what_the_gateway_keeps()
-    proof.pushed_once(shift.runs)
-    proof.rerun_once(shift.runs)
-    proof.every_call_is_booked(desk, shift.runs)
+def test_the_operator_dies_everywhere(crowd: Callable[..., ways.Crowd]) -> None:
+    all_ways = crowd(*ways.ALL)
+    attic = Attic(all_ways.desk)
+    attic.forget_one()
+    died = hunt(all_ways.desk, "operator", go_on=all_ways.go_on, what=all_ways.standing)
+    assert unvisited(died, _OPERATOR) == []
+    for act, expected in _OCCASIONS.items():
+        assert expected <= occasions(died, act), (act, expected - occasions(died, act))
+    _proves_the_whole(all_ways, attic)
+    money.nothing_was_lost(all_ways.desk)
 
 
-def test_the_gateway_dies_everywhere(lot: Lot) -> None:
-    desk, shift = lot.desk, Shift(lot)
-    places = [place for place in points() if place.partition("@")[0] in _GATEWAY]
+@pytest.mark.timeout(900)
+def test_the_gateway_dies_everywhere(crowd: Callable[..., ways.Crowd]) -> None:
+    plain = crowd(*[ways.Way] * _PLAIN)
+    attic = Attic(plain.desk)
+    attic.forget_one()
+    died = hunt(plain.desk, "gateway", go_on=plain.go_on, what=plain.standing)
+    assert unvisited(died, _GATEWAY) == []
+    _proves_the_whole(plain, attic)
 
-    died = hunt(desk, "gateway", places, feed=shift.keep_busy, meanwhile=shift.wake)
-    assert sorted(died) == sorted(places)
-    start(desk, "gateway")
-    shift.end_all()
-    for run in shift.runs:
-        proof.merged_once(run)
-        proof.no_attempt_consumed(run)
-    shift.proves_what_the_gateway_keeps()
-    proof.no_call_is_free(desk, shift.runs)
+
+def _proves_the_whole(crowd: ways.Crowd, attic: Attic) -> None:
+    """Each run went as where nothing dies, all that was done was done once, and paid once."""
+    for way in crowd.ways:
+        way.prove()
+    effects.each_once(crowd.desk, crowd.runs)
+    effects.told_once(crowd.desk, crowd.runs)
+    proof.told_once(attic, crowd.runs)
+    crowd.desk.until(attic.is_swept, what=lambda: attic.forgotten)
+    money.is_right(crowd.desk, crowd.runs)

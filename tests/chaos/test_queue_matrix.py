@@ -3,22 +3,18 @@
 Beside `test_crash_matrix`, whose runs merge by themselves.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.chaos import proof
-from tests.chaos.hunt import hunt, start
+from tests.chaos import effects, money, proof
+from tests.chaos.hunt import Webhooks, hunt, unvisited
 from tests.e2e import queues
 from tests.e2e.desk import Desk, Run
 from tests.e2e.lots import Lot, make
 
-from orch.failpoints import points
-
 ACTS = ("enqueue", "dequeue")
-_AT_ONCE = 2
-_LOOK = 1.5
+_RUNS = 3
 
 
 class Visit:
@@ -58,53 +54,38 @@ class Visit:
 
 
 class Visits:
-    """Keeps some runs under way."""
+    """All of them, at once."""
 
     def __init__(self, lot: Lot) -> None:
-        self.lot, self.all = lot, list[Visit]()
-        self._looked = 0.0
+        self.all = [Visit(lot.take()) for _ in range(_RUNS)]
+        self._webhooks = Webhooks(lot.desk)
 
-    def keep_busy(self) -> None:
-        """Open issues until so many runs are under way as belong there."""
-        missing = _AT_ONCE - sum(not visit.is_over for visit in self.all)
-        self.all += [Visit(self.lot.take()) for _ in range(missing)]
-
-    def go_on(self) -> None:
-        """What people do meanwhile. They look at GitHub now and then: it takes 900 requests a minute from each."""
-        if time.monotonic() - self._looked < _LOOK:
-            return
-        self._looked = time.monotonic()
-        for visit in self.all:
+    def go_on(self) -> bool:
+        """What people do meanwhile; whether all is over."""
+        left = [visit for visit in self.all if not visit.is_over]
+        for visit in left:
             visit.go_on()
-
-    def end_all(self) -> None:
-        """Until all runs are over."""
-
-        def all_over() -> bool:
-            self.go_on()
-            for visit in self.all:
-                if visit.run.status and not visit.is_over:
-                    self.lot.desk.poke("issueruns", visit.run.name)
-            return all(visit.is_over for visit in self.all)
-
-        self.lot.desk.until(all_over, what=lambda: [visit.run.status for visit in self.all])
+        self._webhooks.tell(visit.run.name for visit in left if visit.run.status)
+        return not left
 
 
 @pytest.mark.timeout(900)
 def test_the_operator_dies_at_the_merge_queue(open_desk: Callable[..., Desk], tmp_path: Path) -> None:
-    load = make(tmp_path / "load", repositories=1, issues=20)
+    load = make(tmp_path / "load", repositories=1, issues=_RUNS)
     load.seed["repos"][0]["rules"] = [queues.rule("tests", queues.LATE)]
+    load.seed["settings"] = {"limits": {"enabled": False}}
     desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
     desk.watch("queue", load.repositories[0], **load.spec)
     visits = Visits(Lot(desk, load, {load.repositories[0]: "queue"}))
-    places = [place for place in points() if place.partition("@")[0] in ACTS]
-
-    died = hunt(desk, "operator", places, feed=visits.keep_busy, meanwhile=visits.go_on)
-    assert sorted(died) == sorted(places)
-    start(desk, "operator")
-    visits.end_all()
+    died = hunt(
+        desk, "operator", go_on=visits.go_on, acts=ACTS, what=lambda: [visit.run.status for visit in visits.all]
+    )
+    assert unvisited(died, ACTS) == []
+    runs = [visit.run for visit in visits.all]
     for visit in visits.all:
         proof.queued_once(visit.run, held=visit.was_held)
         proof.no_attempt_consumed(visit.run)
         proof.no_step_repeated(visit.run)
-    proof.pushed_once([visit.run for visit in visits.all])
+    proof.pushed_once(runs)
+    effects.each_once(desk, runs)
+    money.is_right(desk, runs)

@@ -20,7 +20,7 @@ from hack.world import World
 from hack.world.nursery import Nursery
 from hack.world.server import ServerError
 from httpx2 import TransportError
-from tests.chaos import proof
+from tests.chaos import money, proof
 from tests.chaos.blows import WORLD, schedule
 from tests.chaos.storm import Storm
 from tests.e2e.desk import BOT, Desk, Run
@@ -82,7 +82,7 @@ def test_soak(place: tuple[Storm, Desk, list[Run]]) -> None:
             proof.merged_once(run)
         else:
             proof.ended_explained(run)
-    proof.no_call_is_free(desk, runs)
+    money.is_right(desk, runs)
     print(f"{len(merged)} merged, {len(runs) - len(merged)} explained")
     for name in WORLD:
         assert "Traceback" not in desk.log(name), name

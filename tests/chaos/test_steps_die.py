@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.chaos import proof
+from tests.chaos import money, proof
 from tests.e2e.desk import Desk, Run, together
 from tests.e2e.lots import Lot, make, read_script, script
 
@@ -29,13 +29,13 @@ def test_a_step_dies_in_the_middle_of_a_call(open_desk: Callable[..., Desk], tmp
     lot = Lot(desk, load, {load.repositories[0]: "crash"})
     runs = [lot.take() for _ in _STAGES]
     together(*(_scene(run, stage) for run, stage in zip(runs, _STAGES, strict=True)))
-    proof.no_call_is_free(desk, runs)
+    money.is_right(desk, runs)
 
 
 def _scene(run: Run, stage: str) -> Callable[[], None]:
     def a_step_dies() -> None:
         step = run.until(lambda status: _running(status, stage))
-        run.desk.until(lambda: proof.is_money_reserved(run.desk, step["name"]))
+        run.desk.until(lambda: money.is_reserved(run.desk, step["name"]))
         run.desk.until(lambda: "prompt" in _transcript(run, step["name"]) or None)
         process = Process.parse(step["runnerUID"])
         assert process is not None

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import proof
+from tests.chaos import money, proof
 from tests.e2e.desk import Desk, Run
 from tests.e2e.lots import Lot, make
 
@@ -28,7 +28,8 @@ def test_two_that_both_act(open_desk: Callable[..., Desk], tmp_path: Path) -> No
         run.ends()
         _was_safe(run)
     proof.pushed_once(runs)
-    proof.every_call_is_booked(desk, runs)
+    money.is_right(desk, runs)
+    money.nothing_was_lost(desk)
     for name in ("operator", "other"):
         assert '"effect_done"' in desk.log(name), f"{name} did nothing, so this proves nothing"
 

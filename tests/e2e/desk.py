@@ -143,7 +143,7 @@ class Desk:
         reply.raise_for_status()
         return dict(reply.json())
 
-    def control(self, method: str, path: str, **body: Any) -> Any:
+    def control(self, method: str, path: str, /, **body: Any) -> Any:
         """One request to the stand-in's control API."""
         reply = self._github.request(method, f"{self.world.github_url}/_control{path}", json=body or None)
         reply.raise_for_status()
