@@ -23,6 +23,8 @@ from threading import Lock
 from typing import Any, Final
 
 VARIABLE: Final = "ORCH_FAILPOINTS"
+STEPS_VARIABLE: Final = "ORCH_STEP_FAILPOINTS"
+"""What an operator's work steps are told, for a step is another process and sees nothing of the operator's own environment."""
 
 
 class Moment(StrEnum):
@@ -89,6 +91,9 @@ ACTS: Final[Mapping[str, Act]] = {
     "create leases.coordination.k8s.io": _KUBE,
     "update leases.coordination.k8s.io": _KUBE,
     "delete leases.coordination.k8s.io": _KUBE,
+    "ask-model": Act("agent/model.py", varies=tuple(Moment)),
+    "hand-in": Act("agent/gateway.py", varies=tuple(Moment)),
+    "tell": Act("agent/recorder.py", varies=tuple(Moment)),
     "call-model": Act("gateway/calls.py"),
     "keep-artifact": Act("gateway/shelves.py", _NO_REQUEST),
     "remove-artifacts": Act("gateway/shelves.py"),
@@ -115,15 +120,18 @@ def failpoint(act: str, moment: Moment) -> None:
         _hit(act, moment)
 
 
-def hit_when_sent(act: str) -> dict[str, Any]:
-    """`extensions` of a request by httpx2's asynchronous client, which hits `SENT` once the request is written and before
-    anything of its answer is read: httpcore's events, https://www.encode.io/httpcore/extensions/#trace. Nothing when off."""
+def hit_when_sent(act: str, *, blocking: bool = False) -> dict[str, Any]:
+    """`extensions` of a request by httpx2's asynchronous client (the `blocking` one), which hits `SENT` once the request is
+    written and before anything of its answer is read: https://www.encode.io/httpcore/extensions/#trace. Nothing when off."""
 
-    async def trace(event: str, _info: object) -> None:
+    def trace(event: str, _info: object) -> None:
         if event.endswith(".send_request_body.complete"):
             _hit(act, Moment.SENT)
 
-    return {"trace": trace} if _is_told else {}
+    async def trace_async(event: str, info: object) -> None:
+        trace(event, info)
+
+    return {"trace": trace if blocking else trace_async} if _is_told else {}
 
 
 def points() -> Iterator[str]:

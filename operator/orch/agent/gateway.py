@@ -17,6 +17,7 @@ from typing import IO, Any, Final, TypeVar
 import httpx2
 
 from orch.agent.patience import Patience, Refused, Trouble
+from orch.failpoints import Moment, failpoint, hit_when_sent
 
 BASE_URL: Final = "http://gateway"
 _CONNECT_SECONDS: Final = 10
@@ -118,8 +119,11 @@ class Store:
 
     def _put(self, digest: str, content: bytes | Iterator[bytes], size: int) -> None:
         headers = {"content-length": str(size), "content-type": "application/octet-stream"}
-        with opened(self._client, "PUT", f"/artifacts/{digest}", content=content, headers=headers) as response:
+        url, on_sent = f"/artifacts/{digest}", hit_when_sent("hand-in", blocking=True)
+        failpoint("hand-in", Moment.BEFORE)
+        with opened(self._client, "PUT", url, content=content, headers=headers, extensions=on_sent) as response:
             response.read()
+        failpoint("hand-in", Moment.ANSWERED)
 
     def _keep_trying(self, act: Callable[[], T], refused: str) -> T:
         attempt = 0

@@ -36,6 +36,7 @@ from orch.agent.tools import Replan
 from orch.agent.transcript import Transcript
 from orch.agent.wire import BrokenWire, Wire
 from orch.api.work import Analysis, Change, Plan, StepInput, StepOutcome, StepReport, StepStage
+from orch.failpoints import occasion
 from orch.policy.text import cut, plain
 
 _UPLOAD_SECONDS: Final = 90
@@ -84,6 +85,7 @@ def run_step(options: argparse.Namespace) -> str:
     tools = Tools(Wire(socket.socket(fileno=options.tools_fd)), deadline=deadline)
     ticket = options.ticket.read_text().strip()
     with (
+        occasion(lambda: step.name),
         open_client(options.gateway_socket, ticket) as client,
         open_client(options.gateway_socket, ticket) as beside,
         Recorder(beside) as recorder,

@@ -16,6 +16,7 @@ from orch.agent.gateway import opened
 from orch.agent.patience import GaveUp, OutOfMoney, Patience, Refused, Trouble
 from orch.agent.sse import LONGEST_LINE, Answer, StreamBroken, StreamError, TooMuchOutput, read_answer
 from orch.api.work import ModelChoice
+from orch.failpoints import Moment, failpoint, hit_when_sent
 
 VERSION: Final = "2023-06-01"
 _TOO_LONG: Final = ("prompt is too long", "exceed context limit", "request_too_large")
@@ -66,13 +67,19 @@ class Model:
         if self._choice.temperature is not None:
             body["temperature"] = float(self._choice.temperature)
         headers = {"anthropic-version": VERSION, "accept": "text/event-stream"}
+        on_sent = hit_when_sent("ask-model", blocking=True)
+        failpoint("ask-model", Moment.BEFORE)
         try:
-            with opened(self._client, "POST", "/v1/messages", json=body, headers=headers) as response:
-                return read_answer(self._lines(response), limit=self._left)
+            with opened(
+                self._client, "POST", "/v1/messages", json=body, headers=headers, extensions=on_sent
+            ) as response:
+                answer = read_answer(self._lines(response), limit=self._left)
         except StreamError as err:
             raise Trouble(err.kind, err.message) from err
         except StreamBroken as err:
             raise Trouble("cut", str(err)) from err
+        failpoint("ask-model", Moment.ANSWERED)
+        return answer
 
     def _lines(self, response: httpx2.Response) -> Iterator[str]:
         """Lines of the stream. A break in it is told apart from a connection that was never made. Not httpx's `iter_lines`:

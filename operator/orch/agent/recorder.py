@@ -7,10 +7,13 @@ whole transcript at the end: this is for people who watch, and for what is left 
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from types import TracebackType
 from typing import Final, Self
 
 import httpx2
+
+from orch.failpoints import Moment, failpoint, hit_when_sent
 
 _PAUSE: Final = 1.0
 _TIMEOUT: Final = httpx2.Timeout(2)
@@ -26,7 +29,7 @@ class Recorder:
         self._told = 0
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="recorder", daemon=True)
 
     def add(self, line: bytes) -> None:
         """Take a line; it is sent soon."""
@@ -55,14 +58,19 @@ class Recorder:
             data = bytes(self._pending)
         if not data:
             return
+        on_sent = hit_when_sent("tell", blocking=True)
+        failpoint("tell", Moment.BEFORE)
         try:
-            answer = self._client.post("/record", params={"offset": self._told}, content=data, timeout=_TIMEOUT)
+            answer = self._client.post(
+                "/record", params={"offset": self._told}, content=data, timeout=_TIMEOUT, extensions=on_sent
+            )
         except (
             httpx2.HTTPError,
             RuntimeError,
             OSError,
         ):  # the last two: closed under it, at the end of a step's patience
             return
+        failpoint("tell", Moment.ANSWERED)
         if answer.is_server_error or answer.status_code == 429:
             return
         if not answer.is_success:  # a gateway of another release, or the record is full

@@ -145,6 +145,24 @@ async def test_a_killed_supervisor_takes_all_with_it_and_the_step_is_gone(site: 
     assert (await runner.observe(place(step), uid)).state is StepState.GONE
 
 
+async def test_a_killed_program_leaves_a_step_that_is_gone(site: Site) -> None:
+    """Nobody knows what it would have come to: that is no failure of the step's own."""
+    runner = site.serve(HANGING)
+    step = site.step("Analyse")
+    uid = await site.start(runner, step)
+    await site.until_asked()
+    (agent,) = [process for process in family(uid) if _program(process) == "orch.agent"]
+    agent.kill(signal.SIGKILL)
+    assert (await site.wait(runner, step, uid)).state is StepState.GONE
+    assert family(uid) == []
+
+
+def _program(process: Process) -> str:
+    """Which module of ours a process runs, its sandbox's own processes aside."""
+    words = Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")
+    return words[words.index("-m") + 1] if "python" in words[0] and "-m" in words else ""
+
+
 async def test_what_was_never_there_is_gone(site: Site) -> None:
     runner = site.serve(HANGING)
     assert (await runner.observe("no-such-step", "1-1")).state is StepState.GONE

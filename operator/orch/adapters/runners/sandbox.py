@@ -3,7 +3,7 @@
 Used by the supervisor and by the runner's check. Both sandboxes: own user, pid, network, IPC, UTS and cgroup namespaces, no
 capabilities, no further user namespaces, a fresh /tmp and /proc, the system's programs read-only, no home, an empty environment.
 The agent's has the ticket, the input and the folder of the gateway's socket; the tools' has the checkout. Neither has both.
-Standard library only.
+Beside `orch.failpoints`, standard library only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from orch.failpoints import STEPS_VARIABLE, VARIABLE
 
 ISOLATION: Final = (
     *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"),
@@ -72,8 +74,11 @@ class Python:
         return [self.executable, "-S", "-P", "-m", module, *arguments]
 
     def environment(self) -> dict[str, str]:
-        """What the interpreter needs. Pydantic's search for plugins costs as much as the model it is for."""
-        return {"PYTHONPATH": ":".join(self.search), "LANG": "C.UTF-8", "PYDANTIC_DISABLE_PLUGINS": "1"}
+        """What the interpreter needs, and where a test wants it to die. Pydantic's search for plugins costs as much as the model
+        it is for."""
+        place = os.environ.get(STEPS_VARIABLE)
+        told = {STEPS_VARIABLE: place, VARIABLE: place} if place else {}
+        return {"PYTHONPATH": ":".join(self.search), "LANG": "C.UTF-8", "PYDANTIC_DISABLE_PLUGINS": "1", **told}
 
 
 @dataclass

@@ -37,10 +37,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Result:
-    """How a step ended. `report`: digest, set when it succeeded; `message`: one line, why not."""
+    """How a step ended. `report`: digest, set when it succeeded; `message`: one line, why not. `vanished`: something killed its
+    program, the kernel for want of memory say, so that nobody knows what it would have come to."""
 
     report: str | None = None
     message: str = ""
+    vanished: bool = False
 
 
 class StepFolder:
@@ -102,4 +104,4 @@ class StepFolder:
             found: dict[str, Any] = json.loads(self._result.read_text()[:_MOST])
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Result(found.get("report"), str(found.get("message", "")))
+        return Result(found.get("report"), str(found.get("message", "")), found.get("vanished") is True)

@@ -246,9 +246,9 @@ def _observe(folder: StepFolder, uid: str) -> StepStatus:
     result = folder.result()
     if result is not None and result.report is not None:
         return StepStatus(StepState.SUCCEEDED, report=result.report)
-    if result is not None:
+    if result is not None and not result.vanished:
         return StepStatus(StepState.FAILED, message=result.message)
-    return StepStatus(StepState.RUNNING if is_alive else StepState.GONE)
+    return StepStatus(StepState.RUNNING if is_alive and result is None else StepState.GONE)
 
 
 def _end(process: Process) -> None:

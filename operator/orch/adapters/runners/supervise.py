@@ -32,6 +32,8 @@ _TAIL: Final = 4_000
 _DISK_SECONDS: Final = 5.0
 _END_SECONDS: Final = 10.0
 _REPORT: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_KILLED: Final = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""How a program ends that was killed by somebody else than us: without a sandbox, and as bubblewrap passes it on."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
@@ -127,9 +129,11 @@ class Supervisor:
         digest = _digest_in(report.last_line())
         if agent.returncode == 0 and digest:
             return Result(report=digest)
+        vanished = agent.returncode in _KILLED
         said_last = said.last_line() or f"the agent ended with status {agent.returncode} and no report"
         tools_last = shown.last_line()
-        return Result(message=f"{said_last} (tools: {tools_last})" if tools_last else said_last)
+        message = f"{said_last} (tools: {tools_last})" if tools_last else said_last
+        return Result(message=message, vanished=vanished)
 
     def _listen_to_signals(self) -> socket.socket:
         reader, writer = socket.socketpair()
