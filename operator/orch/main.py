@@ -156,7 +156,7 @@ def real_world(settings: Settings, fence: Callable[[], None]) -> Adapters:
     key = settings.ticket_key_file.read_bytes()
     return Adapters(
         forges=GitHubForges(load_hosts(settings.hosts_file), fence=fence),
-        git=MirrorGit(settings.data_dir),
+        git=MirrorGit(settings.data_dir, fence=fence),
         runner=SubprocessRunner(
             settings.data_dir,
             gateway_socket=settings.gateway_socket,

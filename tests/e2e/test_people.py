@@ -128,9 +128,7 @@ def test_after_there_is_a_pull_request(lot: Lot, tmp_path: Path) -> None:
 def test_somebody_has_orch_adopt_what_was_pushed(lot: Lot, tmp_path: Path) -> None:
     desk = lot.desk
     desk.world.bind(ALICE, "orch-operator")
-    plans = ("orchestratedrepos", "plans")
-    # a decision that is seen before the self-test is through never counts
-    desk.until(lambda: desk.condition(*plans, "AdmissionEnforced").get("status") == "True", poke=plans)
+    desk.await_enforced("plans")
 
     def an_ordinary_commit() -> None:
         run, asked, theirs = _push_at_merge(lot, tmp_path / "ordinary", "NOTES.md")

@@ -32,14 +32,22 @@ class Children:
         self._idle_seconds = idle
         self._idle: dict[asyncio.subprocess.Process, asyncio.TimerHandle] = {}
 
-    async def ask(self, request: Request, seconds: float, *, sent: Callable[[], object] = lambda: None) -> bytes:
-        """What a child answers. `sent` is called once it has the request.
+    async def ask(
+        self,
+        request: Request,
+        seconds: float,
+        *,
+        ready: Callable[[], object] = lambda: None,
+        sent: Callable[[], object] = lambda: None,
+    ) -> bytes:
+        """What a child answers. `ready` is called just before it gets the request, and may raise; `sent` once it has it.
 
         Raises Transient, for a push Ambiguous, when it takes longer than `seconds` or dies."""
         async with self._slots:
             child = self._take() or await _start(request)
             is_done = False
             try:
+                ready()
                 async with asyncio.timeout(seconds):
                     answer = await _exchange(child, request, sent)
                 is_done = True

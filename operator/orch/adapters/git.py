@@ -6,7 +6,7 @@ Called by the stages through `orch.ports.Git`; `main` makes one for the process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -42,11 +42,21 @@ DEADLINES: Final[Mapping[str, float]] = {
 
 
 class MirrorGit:
-    """`orch.ports.Git` over mirrors in `data_dir`. At most `concurrency` children are at work at once; other acts queue."""
+    """`orch.ports.Git` over mirrors in `data_dir`. At most `concurrency` children are at work at once; other acts queue.
 
-    def __init__(self, data_dir: Path, concurrency: int = 4, *, deadlines: Mapping[str, float] = DEADLINES) -> None:
+    `fence` is called just before a push leaves, and may raise."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        concurrency: int = 4,
+        *,
+        fence: Callable[[], None] | None = None,
+        deadlines: Mapping[str, float] = DEADLINES,
+    ) -> None:
         self._data = data_dir.absolute()
         self._children = Children(concurrency)
+        self._fence = fence
         self._deadlines = deadlines
 
     async def close(self) -> None:
@@ -126,7 +136,6 @@ class MirrorGit:
 
     async def push(self, remote: Remote, *, sha: str, branch: str, expected: str | None) -> None:
         """See `Git.push`. A branch that is at `sha` already is no error, so a push may be repeated."""
-        failpoint("push", Moment.BEFORE)
         await self._ask("push", remote, sha=sha, branch=branch, expected=expected)
         failpoint("push", Moment.ANSWERED)
 
@@ -152,18 +161,28 @@ class MirrorGit:
             signing=signing.reveal() if signing else None,
             args=args,
         )
-        answer = await self._children.ask(request, self._deadlines[verb], sent=lambda: _sent(verb))
+        ready, sent = (self._may_push, _pushing) if verb == "push" else (_nothing, _nothing)
+        answer = await self._children.ask(request, self._deadlines[verb], ready=ready, sent=sent)
         try:
             return decode_answer(answer)
         except OrchError as err:
             # the text holds a server's words
             raise type(err)(err.reason, one_line(err.message, limit=900)) from None
 
+    def _may_push(self) -> None:
+        """It may have waited long for a child."""
+        failpoint("push", Moment.BEFORE)
+        if self._fence is not None:
+            self._fence()
+
 
 def _fact(found: Mapping[str, Any]) -> SourceFact:
     return SourceFact(**{**found, "kind": FactKind(found["kind"])})
 
 
-def _sent(verb: str) -> None:
-    if verb == "push":
-        failpoint("push", Moment.SENT)
+def _pushing() -> None:
+    failpoint("push", Moment.SENT)
+
+
+def _nothing() -> None:
+    """Of an act that changes nothing outside."""

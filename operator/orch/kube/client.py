@@ -145,16 +145,16 @@ class Kube:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            if self._may_write is not None and asked.verb not in _READS and not self._may_write():
-                raise Unavailable(
-                    "LeaseLost", f"cannot {asked}: the lease is not held, another operator may be at work"
-                )
             limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, TIMEOUT_SECONDS / 2))
             everything = CIMultiDict(sent_headers)
             for header, value in self._act_as.headers() if self._act_as else ():
                 everything.add(header, value)  # a group a header: a dict would keep the last one only
             _act.set(act)
             _pass(act, Moment.BEFORE)
+            if self._may_write is not None and asked.verb not in _READS and not self._may_write():
+                raise Unavailable(
+                    "LeaseLost", f"cannot {asked}: the lease is not held, another operator may be at work"
+                )
             answer = await self._api.call_api(method, url, everything, sent_body, _request_timeout=limits)
             content = bytes(await answer.read())  # type: ignore[no-untyped-call]
             _pass(act, Moment.ANSWERED)

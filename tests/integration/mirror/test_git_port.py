@@ -212,6 +212,22 @@ async def test_a_deadline_on_a_push_leaves_the_outcome_open(
     assert await asyncio.to_thread(are_gone, tmp_path / "data")
 
 
+async def test_a_push_that_the_fence_holds_back_does_not_leave(
+    remote: Remote, person: Work, tmp_path: Path, git: MirrorGit
+) -> None:
+    _, ours = await publish(git, remote, person, {"a": "1\n"})
+
+    def fence() -> None:
+        raise errors.Transient("LeaseEnding", "the lease may end before the answer")
+
+    fenced = MirrorGit(tmp_path / "data", fence=fence)
+    assert await fenced.remote_sha(remote, "orch/1") is None, "what only reads is let through"
+    with pytest.raises(errors.Transient, match="the lease may end"):
+        await fenced.push(remote, sha=ours, branch="orch/1", expected=None)
+    await fenced.close()
+    assert await git.remote_sha(remote, "orch/1") is None
+
+
 def are_gone(data: Path) -> bool:
     """Whether no git runs on our mirrors any more. The kernel may need a moment to end what was killed."""
     deadline = time.monotonic() + 20

@@ -164,8 +164,8 @@ class Rest:
         what = f"{verb} {path}"
 
         def send() -> Reply:
-            self._fence()
             failpoint(act, Moment.BEFORE)
+            self._fence()
             return self._exchange(verb, path, {}, {}, body, act=act)
 
         reply = await self._turn(send, what, Urgency.EFFECT)
@@ -187,8 +187,8 @@ class Rest:
         body = {"query": mutation, "variables": variables}
 
         def send() -> Reply:
-            self._fence()
             failpoint(act, Moment.BEFORE)
+            self._fence()
             return self._exchange("POST", url, {}, {}, body, act=act)
 
         reply = await self._turn(send, _GRAPHQL, Urgency.EFFECT)
