@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 
 from orch.errors import OrchError, Terminal, Transient
 from orch.mirror import bundles, commits, merges, remotes, trees
-from orch.mirror.git import GitFailed, last_line
+from orch.mirror.git import GitFailed, last_line, unusable
 from orch.mirror.protocol import Request, encode_answer, encode_error
 from orch.mirror.store import Mirror, drop_if_broken, open_mirror
 
@@ -61,8 +61,7 @@ def _answer(request: Request) -> bytes:
     except OrchError as err:
         return encode_error(err, secret=request.token)
     except OSError as err:
-        trouble = Transient("MirrorUnusable", f"the mirror cannot be used: {err.strerror or type(err).__name__}")
-        return encode_error(trouble, secret=request.token)
+        return encode_error(unusable(err.strerror or type(err).__name__), secret=request.token)
 
 
 def answered(request: Request) -> Any:

@@ -10,10 +10,13 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
-from orch.errors import NeedsHuman
+from orch.errors import NeedsHuman, Transient
 from orch.mirror.environment import scrubbed, settings
+
+_NO_ROOM: Final = ("No space left on device", "Disk quota exceeded", "Read-only file system")
+"""The C library's words, which git repeats."""
 
 
 class GitFailed(Exception):
@@ -57,7 +60,8 @@ class Git:
         accept: tuple[int, ...] = (0,),
         stdout: IO[bytes] | None = None,
     ) -> Ended:
-        """Run `git command args…`. `stdout` takes the output instead. Raises GitFailed for a code not in `accept`."""
+        """Run `git command args…`. `stdout` takes the output instead. Raises GitFailed for a code not in `accept`, and for
+        that Transient where it is our disk that fails: nothing is wrong with what git was given."""
         fed: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
         try:
             done = subprocess.run(
@@ -74,7 +78,7 @@ class Git:
             raise _missing(err, command) from err
         stderr = done.stderr.decode(errors="replace")
         if done.returncode not in accept:
-            raise GitFailed(command, done.returncode, stderr)
+            raise _of_disk(stderr) or GitFailed(command, done.returncode, stderr)
         return Ended(done.returncode, done.stdout or b"", stderr)
 
     def read(self, command: str, *args: str, limit: int) -> tuple[bytes, bool]:
@@ -108,6 +112,19 @@ def _missing(err: FileNotFoundError, command: str) -> Exception:
     if err.filename == "git":
         return NeedsHuman("GitMissing", "git is not installed where the operator runs: install git >= 2.39")
     return GitFailed(command, 128, "fatal: the mirror is gone")
+
+
+def unusable(why: str) -> Transient:
+    """The mirror's folder cannot be used now. `why`: in the C library's words."""
+    advice = ": make room in the operator's data folder" if why in _NO_ROOM else ""
+    return Transient("MirrorUnusable", f"the mirror cannot be used: {why}{advice}")
+
+
+def _of_disk(stderr: str) -> Transient | None:
+    """Our disk is full. What the remote says of its own does not count."""
+    ours = "\n".join(line for line in stderr.splitlines() if not line.startswith("remote:"))
+    words = next((words for words in _NO_ROOM if words in ours), None)
+    return unusable(words) if words else None
 
 
 def last_line(stderr: str) -> str:

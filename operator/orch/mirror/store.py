@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from urllib.parse import quote
 
-from orch.errors import Terminal
+from orch.errors import Terminal, Transient
 from orch.mirror.environment import checked_url, is_loopback
 from orch.mirror.git import Git, GitFailed
 
@@ -125,7 +125,7 @@ def clean(mirror: Mirror) -> None:
             if ref.stat().st_mtime < before:
                 ref.unlink()
     # refs stay loose files: their age is how long they are kept
-    with suppress(GitFailed):
+    with suppress(GitFailed, Transient):
         mirror.git.run("-c", "gc.packRefs=false", "gc", "--quiet", "--prune=1.day.ago")
 
 
