@@ -84,7 +84,7 @@ class ArtifactStore:
         path = self._path(digest)
         if announced is not None and announced > self._limit:
             raise self._too_large()
-        number, name = await asyncio.to_thread(tempfile.mkstemp, dir=self._partial)
+        number, name = await asyncio.to_thread(self._begin)
         upload = Upload(Path(name), path, self._names, self._clock)
         try:
             with os.fdopen(number, "wb") as file:
@@ -95,6 +95,11 @@ class ArtifactStore:
             upload.discard()
             raise
         return upload
+
+    def _begin(self) -> tuple[int, str]:
+        """A new file beside the artifacts. Whoever has cleared the folder has taken the place for it as well."""
+        self._partial.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return tempfile.mkstemp(dir=self._partial)
 
     async def _take(self, content: AsyncIterator[bytes], file: IO[bytes]) -> tuple[str, int]:
         hashed, size, pending = hashlib.sha256(), 0, bytearray()
