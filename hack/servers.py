@@ -110,6 +110,16 @@ class ControlPlane:
         self._running[name].wait()
         self._run(name, self._commands[name])
 
+    def forget_everything(self) -> None:
+        """Lose all that is stored, as with etcd's disk: the servers end, and come back where they were, with who may log in."""
+        names = list(self._running)
+        while self._running:
+            _end(self._running.popitem()[1])
+        shutil.rmtree(self.directory / "etcd")
+        for name in names:
+            self._run(name, self._commands[name])
+        self._await("kube-apiserver", self._port, "/readyz")
+
     def __enter__(self) -> Self:
         self.start()
         return self

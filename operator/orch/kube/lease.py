@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -29,6 +29,10 @@ from orch.kube.objects import Document, Objects
 from orch.kube.resource import LEASES
 
 log = structlog.get_logger(__name__)
+
+_REWOUND: Final = (
+    "resource versions went back: etcd was emptied or restored, and what is remembered of it holds no more"
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Lease:
         self._until: float | None = None
         self._mine: Document | None = None
         self._seen: tuple[str, float] | None = None
+        self._newest = 0
+        self._is_rewound = False
         self.unsure: tuple[datetime, datetime] | None = None
         """From the last renewal of a holder that did not give it back to our taking over; None: nobody before us died."""
 
@@ -87,10 +93,18 @@ class Lease:
         return 0.0 if until is None else max(0.0, until - self._clock())
 
     async def acquire(self) -> None:
-        """Wait until it is ours. Looks every `retry` seconds; an unreachable API server just takes longer."""
+        """Wait until it is ours. Looks every `retry` seconds; an unreachable API server just takes longer.
+
+        Calls `on_lost` when the server's history has begun anew: who waits would take over with a memory of the old one."""
         while True:
             try:
-                if await self._try_acquire():
+                is_ours = await self._try_acquire()
+                if self._is_rewound:
+                    await self.release()
+                    log.error("lease.lost", lease=self.name, identity=self.identity, why=_REWOUND)
+                    self._on_lost(_REWOUND)
+                    self._is_rewound = False
+                elif is_ours:
                     log.info("lease.acquired", lease=self.name, identity=self.identity)
                     return
             except (Conflict, AlreadyExists):
@@ -124,7 +138,7 @@ class Lease:
 
     async def _try_acquire(self) -> bool:
         sent = self._clock()
-        current = await self._objects.find(self.namespace, self.name)
+        current = await self._find()
         if current is None:
             document = {"metadata": {"name": self.name}, "spec": self._spec(transitions=0)}
             self._won(await self._objects.create(self.namespace, document), sent)
@@ -170,8 +184,10 @@ class Lease:
         try:
             self._won(await self._objects.update(self.namespace, self.name, self._mine | {"spec": spec}), sent)
         except (Conflict, KubeNotFound):
-            current = await self._objects.find(self.namespace, self.name)
+            current = await self._find()
             holder = ((current or {}).get("spec") or {}).get("holderIdentity")
+            if self._is_rewound:
+                return _REWOUND
             if current is None or holder != self.identity:
                 return f"held by {holder!r} now" if current else "deleted by somebody"
             self._mine = current  # our own earlier write arrived although its answer did not, or metadata was edited
@@ -179,8 +195,21 @@ class Lease:
         return None
 
     def _won(self, document: Document, sent: float) -> None:
+        self._note(document)
         self._mine = document
         self._until = sent + self._times.duration
+
+    async def _find(self) -> Document | None:
+        current = await self._objects.find(self.namespace, self.name)
+        if current is not None:
+            self._note(current)
+        return current
+
+    def _note(self, document: Document) -> None:
+        """Versions grow over all that is stored (KEP-5504), and the server answers a GET with the newest."""
+        version = int(document["metadata"]["resourceVersion"])
+        self._is_rewound = self._is_rewound or version < self._newest
+        self._newest = version
 
     def _spec(self, *, transitions: int) -> dict[str, Any]:
         now = micro_time()

@@ -128,3 +128,26 @@ async def test_one_that_gave_it_back_left_nothing_half_done(kube: Kube, namespac
     await first.release()
     assert await second._try_acquire() is True
     assert second.unsure is None
+
+
+async def test_who_waits_learns_that_the_server_began_anew(kube: Kube, namespace: str) -> None:
+    """etcd was emptied: the Lease is not there any more, and the one that is made has a smaller version than was seen."""
+    lost: list[str] = []
+    first, second = a_lease(kube, namespace), a_lease(kube, namespace, lost)
+    await first.acquire()
+    assert await second._try_acquire() is False
+    second._newest += 1_000_000
+    await first.release()
+    await second.acquire()
+    assert [why.partition(":")[0] for why in lost] == ["resource versions went back"]
+
+
+async def test_a_holder_learns_that_the_server_was_restored_from_before(kube: Kube, namespace: str) -> None:
+    lost: list[str] = []
+    holder = a_lease(kube, namespace, lost)
+    await holder.acquire()
+    await Objects(kube, LEASES).patch(namespace, "orch", {"metadata": {"labels": {"restored": "yes"}}})
+    holder._newest += 1_000_000
+    await holder.hold()
+    assert [why.partition(":")[0] for why in lost] == ["resource versions went back"]
+    assert holder.remaining() == 0
