@@ -21,7 +21,7 @@ from orch.adapters.runners.processes import Process
 from orch.failpoints import ACTS, STEPS_VARIABLE, points
 
 _STAGES = ("Analyse", "Plan", "Implement")
-_HELD = 40
+_HELD = 60
 """Seconds that the model takes for the answer during which the step dies. The step that takes its place is quick, so the run
 would be over before the call is."""
 _MOST = 5

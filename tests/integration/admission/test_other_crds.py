@@ -84,8 +84,12 @@ def test_what_is_asked_does_not_change(office: Office, spec: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("before", "after", "text"),
     [
-        ({}, {"overrides": {"budgetUSD": "900"}}, "an IssueRun is immutable but for spec.suspend and spec.cancel"),
-        ({}, {"overrides": None}, "an IssueRun is immutable but for spec.suspend and spec.cancel"),
+        (
+            {},
+            {"overrides": {"budgetUSD": "900"}},
+            "an IssueRun is immutable but for spec.suspend, spec.cancel and spec.adopt",
+        ),
+        ({}, {"overrides": None}, "an IssueRun is immutable but for spec.suspend, spec.cancel and spec.adopt"),
         (
             {"cancel": {"username": "root", "reason": "no"}},
             {"cancel": None},
