@@ -40,9 +40,8 @@ async def adopted(ctx: RunContext, head: str) -> Waiting | None:
     # In the same breath as the record of what was judged: with one of them alone, our old head would go over theirs.
     record.expected_sha, record.taken_over, record.theirs, record.adopted = head, False, None, wish
     ctx.run.status.checks = None
-    await (
-        ctx.save()
-    )  # before people are asked: as long as the branch is written down as theirs, a question about it is closed
+    # before people are asked: as long as the branch is written down as theirs, a question about it is closed
+    await ctx.save()
     return None
 
 

@@ -125,8 +125,7 @@ class GitHubForge:
 
     async def last_edited(self, number: int) -> datetime | None:
         """GraphQL `Issue.lastEditedAt` for the text, which REST does not tell; REST "List issue events" for the title."""
-        owner, _, name = self._repository.partition("/")
-        asked = await self._rest.ask(self._host.graphql_url, queries.LAST_EDITED, owner=owner, name=name, number=number)
+        asked = await self._ask(queries.LAST_EDITED, number)
         edited = asked.read(lambda answer: answer["data"]["repository"]["issue"]["lastEditedAt"])
         times = [asked.read(lambda _: facts.time(edited))] if edited else []
         renamed = (await self._rest.pages(f"{self._path}/issues/{number}/events")).read(facts.renamings)
@@ -239,9 +238,7 @@ class GitHubForge:
 
     async def queue_place(self, number: int) -> QueuePlace:
         """GraphQL `PullRequest.mergeQueueEntry`, `RemovedFromMergeQueueEvent`: REST tells neither."""
-        owner, _, name = self._repository.partition("/")
-        asked = await self._rest.ask(self._host.graphql_url, queries.QUEUE, owner=owner, name=name, number=number)
-        return asked.read(facts.queue_place)
+        return (await self._ask(queries.QUEUE, number)).read(facts.queue_place)
 
     async def enqueue(self, number: int, *, sha: str) -> QueueEntry:
         """GraphQL `enqueuePullRequest`. How it merges the queue's own rule says."""
@@ -266,6 +263,11 @@ class GitHubForge:
         """An act, on the repository that was pinned and on no other."""
         await self.confirm()
         return await self._rest.write(effect, verb, path, body)
+
+    async def _ask(self, query: str, number: int) -> Answer:
+        """By GraphQL, about an issue or a pull request."""
+        owner, _, name = self._repository.partition("/")
+        return await self._rest.ask(self._host.graphql_url, query, owner=owner, name=name, number=number)
 
     async def _mutate(self, effect: str, mutation: str, **variables: object) -> Answer:
         """The same, by GraphQL."""

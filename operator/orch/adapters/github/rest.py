@@ -161,16 +161,7 @@ class Rest:
         """An act, by its name in `orch.failpoints`.
 
         Raises Ambiguous when it may have been carried out; after any other error it was not."""
-        what = f"{verb} {path}"
-
-        def send() -> Reply:
-            failpoint(act, Moment.BEFORE)
-            self._fence()
-            return self._exchange(verb, path, {}, {}, body, act=act)
-
-        reply = await self._turn(send, what, Urgency.EFFECT)
-        failpoint(act, Moment.ANSWERED)
-        return Answer(what, _decoded(reply.text, what, write=True), is_write=True)
+        return (await self._act(act, verb, path, body, what=f"{verb} {path}"))[0]
 
     async def ask(self, url: str, query: str, **variables: object) -> Answer:
         """A GraphQL query, for what REST does not tell. It is a read, though GitHub wants it by POST; it has no ETag and a
@@ -185,17 +176,23 @@ class Rest:
         """An act that GraphQL alone offers, by its name in `orch.failpoints`. Raises as `write` does; Refused for what GitHub
         understands and declines."""
         body = {"query": mutation, "variables": variables}
+        answer, reply = await self._act(act, "POST", url, body, what=_GRAPHQL)
+        self._raise_errors(answer, reply)
+        return answer
+
+    async def _act(
+        self, act: str, verb: str, address: str, body: Mapping[str, Any] | None, *, what: str
+    ) -> tuple[Answer, Reply]:
+        """The one way on which something is changed: in its turn, behind the fence."""
 
         def send() -> Reply:
             failpoint(act, Moment.BEFORE)
             self._fence()
-            return self._exchange("POST", url, {}, {}, body, act=act)
+            return self._exchange(verb, address, {}, {}, body, act=act)
 
-        reply = await self._turn(send, _GRAPHQL, Urgency.EFFECT)
+        reply = await self._turn(send, what, Urgency.EFFECT)
         failpoint(act, Moment.ANSWERED)
-        answer = Answer(_GRAPHQL, _decoded(reply.text, _GRAPHQL, write=True), is_write=True)
-        self._raise_errors(answer, reply)
-        return answer
+        return Answer(what, _decoded(reply.text, what, write=True), is_write=True), reply
 
     def _raise_errors(self, answer: Answer, reply: Reply) -> None:
         errors = answer.read(lambda document: list(document.get("errors") or []))
