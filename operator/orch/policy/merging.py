@@ -125,7 +125,7 @@ def is_open(facts: Facts, spec: MergeSpec) -> bool:
     """Whether every gate is open but those of the host's own rules: checks and approvals that it requires, and what else
     blocks there. It enforces those itself, and one of them may be that we say so."""
     state = "clean" if facts.pull.mergeable_state == "blocked" else facts.pull.mergeable_state
-    rules = BranchRules(up_to_date=is_freshness_demanded(facts.rules))
+    rules = BranchRules(up_to_date=_is_freshness_required(facts.rules))
     ours = replace(facts, pull=replace(facts.pull, mergeable_state=state), rules=rules, given_back=None)
     return isinstance(decide(ours, spec).outcome, Ready)
 
@@ -141,7 +141,12 @@ def decide_queued(facts: Facts, spec: MergeSpec) -> Decision:
     return Decision(outcome, gates)
 
 
-def is_freshness_demanded(rules: BranchRules) -> bool:
+def is_freshness_demanded(rules: BranchRules, spec: MergeSpec) -> bool:
+    """Whether the head has to hold the base branch's newest commits, by GitHub's rules or by policy."""
+    return _is_freshness_required(rules) or spec.up_to_date is UpToDate.ALWAYS
+
+
+def _is_freshness_required(rules: BranchRules) -> bool:
     """Whether GitHub demands the base branch's newest commits of the head. A merge queue does not: it tests the merge with them.
     Source: GitHub Docs, "Managing a merge queue"."""
     return rules.up_to_date and not rules.merge_queue
@@ -208,7 +213,7 @@ def _reviews(facts: Facts) -> GateVerdict:
 
 
 def _up_to_date(facts: Facts, spec: MergeSpec) -> GateVerdict:
-    demanded = is_freshness_demanded(facts.rules) or spec.up_to_date is UpToDate.ALWAYS
+    demanded = is_freshness_demanded(facts.rules, spec)
     if demanded and (facts.behind or facts.pull.mergeable_state == "behind"):
         return _closed("UpToDate", "Behind", "the branch lacks the newest commits of the base branch", fix=Fix.UPDATE)
     return _open("UpToDate", "up to date" if demanded else "need not be up to date")

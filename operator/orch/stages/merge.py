@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from orch.api.conditions import find_condition, set_condition
-from orch.api.v1alpha1 import ApprovalOutcome, Gate, MergeGate, PullRequestState, UpToDate
+from orch.api.v1alpha1 import ApprovalOutcome, Gate, MergeGate, PullRequestState
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
 from orch.errors import NotMergeable
 from orch.policy.checks import requires_own
@@ -146,9 +146,7 @@ async def _facts(ctx: RunContext, pull: Pull, approval: ApprovalOutcome) -> Fact
     head = branch(ctx).head_sha or ""
     rules = await ctx.forge.branch_rules(branch(ctx).base_branch or "main")
     given_back = merge_queue.given_back(ctx.run) if rules.merge_queue else None
-    demanded = (
-        is_freshness_demanded(rules) or ctx.repo.spec.merge.up_to_date is UpToDate.ALWAYS or given_back is not None
-    )
+    demanded = is_freshness_demanded(rules, ctx.repo.spec.merge) or given_back is not None
     return replace(
         await _people(ctx, pull, rules),
         checks=await ctx.forge.checks(head),

@@ -36,15 +36,13 @@ _MERGED: Final = "merged"
 
 def is_entered(run: IssueRun) -> bool:
     """Whether orch has put the head into the queue, as far as is recorded."""
-    head = run.status.branch.head_sha if run.status.branch else None
-    effect = find_effect(run, f"{_MERGE}{head}")
+    effect = _of_head(run)
     return effect is not None and _is_entry(effect)
 
 
 def is_under_way(run: IssueRun) -> bool:
     """Whether the act was begun and its outcome is not known: it may be in the queue, where other things of it count."""
-    head = run.status.branch.head_sha if run.status.branch else None
-    effect = find_effect(run, f"{_MERGE}{head}")
+    effect = _of_head(run)
     return effect is not None and effect.state is not EffectState.DONE
 
 
@@ -189,6 +187,11 @@ def _news(queue: QueueStatus, place: QueuePlace) -> str | None:
     if place.removal is None or _removal_id(place) == queue.removal_id:
         return None
     return one_line(place.removal.reason.lower(), 64) or UNTOLD
+
+
+def _of_head(run: IssueRun) -> Effect | None:
+    """The record of the act for the head as it is."""
+    return find_effect(run, f"{_MERGE}{run.status.branch.head_sha}") if run.status.branch else None
 
 
 def _entry(run: IssueRun) -> Effect | None:
