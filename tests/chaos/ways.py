@@ -112,7 +112,7 @@ class Mended(Way):
         look, writing, *rest = read_script(load, issue.title)["Implement"]
         module, test = writing["tools"]
         marked = {**module["input"], "content": f"{module['input']['content']}# {FORBIDDEN}\n"}
-        fixed = {"path": module_path(issue), "old": f"# {FORBIDDEN}\n", "new": "# It is.\n"}
+        fixed = {"path": module_path(issue.title), "old": f"# {FORBIDDEN}\n", "new": "# It is.\n"}
         script(
             load,
             issue.title,
@@ -158,7 +158,7 @@ class Conflicting(Way):
     def go_on(self, status: Mapping[str, Any], asked: Sequence[str]) -> None:
         if asked and self._is_first("moved the base"):
             base = Checkout(self.desk, self.run.repository, self._folder / "conflicting")
-            module = f"zones/zone_{status['issue']['title'].split()[1]}.py"
+            module = module_path(status["issue"]["title"])
             base.push(module, base.read(module).replace("(grams // 1000)", "int(grams / 1000)"))
         super().go_on(status, asked)
 

@@ -51,7 +51,7 @@ def script(load: Stress, title: str, stages: Mapping[str, Turns], *, first: Mapp
 def answer_review(load: Stress, issue: StressIssue) -> None:
     """Have the model do what a review asks for: that the docstring speaks of zero grams."""
     edit = {
-        "path": module_path(issue),
+        "path": module_path(issue.title),
         "old": "every kilogram begun.",
         "new": "every kilogram begun, none for zero grams.",
     }
@@ -65,9 +65,9 @@ def solve_conflict(load: Stress, issue: StressIssue) -> None:
     script(load, issue.title, {"Conflict": [writing, {"text": "Both sides are in it."}]})
 
 
-def module_path(issue: StressIssue) -> str:
-    """The file that an issue is about."""
-    number = issue.title.split()[1]
+def module_path(title: str) -> str:
+    """The file that the issue of this title is about."""
+    number = title.split()[1]
     return f"zones/zone_{number}.py"
 
 

@@ -202,7 +202,7 @@ def test_somebody_pushes_to_the_base_branch(lot: Lot, tmp_path: Path) -> None:
     desk = lot.desk
     beside, conflicting = (_start(lot, issue) for issue in lot.load.issues[-3:-1])
     asked = {run.name: run.approval("Merge") for run in (beside, conflicting)}
-    base, module = Checkout(desk, conflicting.repository, tmp_path / "main"), module_path(lot.load.issues[-2])
+    base, module = Checkout(desk, conflicting.repository, tmp_path / "main"), module_path(lot.load.issues[-2].title)
     moved = base.push(module, base.read(module).replace("(grams // 1000)", "int(grams / 1000)"))
     for name in asked.values():
         desk.decide(name, "Approve")
@@ -222,7 +222,7 @@ def test_somebody_pushes_to_the_base_branch(lot: Lot, tmp_path: Path) -> None:
 
     assert base.contains(moved)
     for issue in lot.load.issues[-3:-1]:
-        assert "-(-grams // 1000)" in base.read(module_path(issue))
+        assert "-(-grams // 1000)" in base.read(module_path(issue.title))
 
 
 def _start(lot: Lot, issue: StressIssue) -> Run:
