@@ -341,8 +341,13 @@ class Crowd:
         return not left
 
     def standing(self) -> list[tuple[str, Any]]:
-        """How the runs stand that are not over."""
-        return [(way.run.name, way.run.status) for way in self.ways if not way.run.status.get("completionTime")]
+        """How the runs stand that are not over, and why: first what they wait for, then the whole status."""
+        left = [(way.run.name, way.run.status) for way in self.ways if not way.run.status.get("completionTime")]
+        return [(name, _waiting(status)) for name, status in left] + left
+
+
+def _waiting(status: Mapping[str, Any]) -> list[str]:
+    return [entry["message"] for entry in status.get("conditions") or () if entry["type"] in ("Waiting", "Succeeded")]
 
 
 def _waits_for(status: Mapping[str, Any], reason: str) -> bool:

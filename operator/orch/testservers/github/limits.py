@@ -189,7 +189,7 @@ class Limits:
                 quota = usage.quotas[resource].at(self.now)
                 if message["status"] == 304 and caller:
                     quota.used = max(quota.used - 1, 0)
-                figures = {**quota.shown(self.limit_of(resource, caller)), "resource": resource}
+                figures = {**self._shown(quota, resource, caller), "resource": resource}
                 added = [(f"x-ratelimit-{name}".encode(), str(value).encode()) for name, value in figures.items()]
                 message = {**message, "headers": [*message.get("headers", []), *added]}
             await send(message)
@@ -209,8 +209,13 @@ class Limits:
 
     def overview(self, usage: Usage, caller: Caller | None) -> dict[str, Any]:
         """The body of "Get rate limit status for the authenticated user"."""
-        shown = {name: q.at(self.now).shown(self.limit_of(name, caller)) for name, q in usage.quotas.items()}
+        shown = {name: self._shown(quota.at(self.now), name, caller) for name, quota in usage.quotas.items()}
         return {"resources": shown, "rate": shown["core"]}
+
+    def _shown(self, quota: Quota, resource: str, caller: Caller | None) -> dict[str, int]:
+        """What a caller reads of its quota: one that is not enforced is not used up, or a careful client would stop by itself."""
+        shown = quota.shown(limit := self.limit_of(resource, caller))
+        return shown if self.state.settings.limits.enabled else {**shown, "used": 0, "remaining": limit}
 
 
 def secondary_refusal(wait: int) -> Response:

@@ -18,7 +18,7 @@ class LimitSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     enabled: bool = True
-    """False turns every limit off; the headers are still sent."""
+    """False turns every limit off; the headers are still sent, and tell of a quota that nothing was taken from."""
     primary_per_hour: int = Field(default=5000, ge=0)
     """Requests per hour and account."""
     anonymous_per_hour: int = Field(default=60, ge=0)

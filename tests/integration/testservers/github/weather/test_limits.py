@@ -157,7 +157,10 @@ def test_too_many_at_once_are_refused(world: Any) -> None:
 
 def test_limits_can_be_turned_off(world: Any) -> None:
     limit(world, primary_per_hour=1, content_per_minute=1, enabled=False)
-    assert [comment(world).status_code for _ in range(3)] == [201, 201, 201]
+    answers = [comment(world) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    assert {answer.headers["x-ratelimit-remaining"] for answer in answers} == {"1"}, "or a client would stop by itself"
+    assert world.client.get("/rate_limit").json()["rate"]["remaining"] == 1
 
 
 @pytest.mark.parametrize("body", ['{"no_such_limit": 1}', '{"concurrent": 0}', "[1]", "not json"])
