@@ -18,7 +18,7 @@ from orch.errors import OrchError, Terminal, Transient
 from orch.mirror import bundles, commits, merges, remotes, trees
 from orch.mirror.git import GitFailed, last_line, unusable
 from orch.mirror.protocol import Request, encode_answer, encode_error
-from orch.mirror.store import Mirror, drop_if_broken, open_mirror
+from orch.mirror.store import Mirror, mend, open_mirror
 
 Verb = Callable[[Mirror, dict[str, Any]], Any]
 
@@ -65,11 +65,11 @@ def _answer(request: Request) -> bytes:
 
 
 def answered(request: Request) -> Any:
-    """Do it; a mirror that turns out broken is made anew and the act tried once more."""
+    """Do it; once more when something was in the way that a killed child had left, or the mirror was broken and is made anew."""
     try:
         return _do(request)
     except GitFailed as err:
-        if not drop_if_broken(request.data, request.key):
+        if not mend(request.data, request.key):
             raise _unexplained(err) from err
     try:
         return _do(request)

@@ -91,17 +91,29 @@ def _create(path: Path) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def drop_if_broken(data: Path, key: str) -> bool:
-    """Throw the mirror away if git finds it broken; tell whether it was. Called after a failure nobody can explain."""
+def mend(data: Path, key: str) -> bool:
+    """Take away what may have made git fail: locks of gits that were killed, and where there are none a mirror that git finds
+    broken. Tell whether it is worth another try. Called after a failure nobody can explain."""
     path = data / "mirrors" / f"{quote(key, safe='')}.git"
     with path.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             return True
+        if _unlock(path):
+            return True
         if _is_sound(path):
             return False
         shutil.rmtree(path, ignore_errors=True)
         return True
+
+
+def _unlock(path: Path) -> bool:
+    """Whether there were locks of git's. While the mirror is held alone no git of another child lives: a child that was killed
+    took its gits along, and git removes its locks only when it is asked to end."""
+    stale = [*path.glob("*.lock"), *(path / "refs").rglob("*.lock")]
+    for lock in stale:
+        lock.unlink(missing_ok=True)
+    return bool(stale)
 
 
 def _is_sound(path: Path) -> bool:

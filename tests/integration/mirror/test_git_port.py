@@ -164,6 +164,23 @@ async def test_a_broken_mirror_is_made_anew(
     assert (await git.diff(remote, base=base, sha=base)).changes == ()
 
 
+@pytest.mark.parametrize("ref", ["branches/main", "imports/{theirs}", "commits/{ours}"])
+async def test_what_a_killed_git_left_locked_is_let_go(
+    git: MirrorGit, remote: Remote, person: Work, tmp_path: Path, ref: str
+) -> None:
+    base, ours = await publish(git, remote, person, {"README.md": "Changed.\n"})
+    refs = tmp_path / "data" / "mirrors" / "github.test-1.git" / "refs" / "orch"
+    theirs = person.git("rev-parse", "HEAD")
+    lock = refs / f"{ref.format(theirs=theirs, ours=ours)}.lock"
+    assert lock.with_suffix("").exists()
+    lock.touch()
+    await git.import_bundle(remote, person.bundle(theirs, base), sha=theirs)
+    assert await git.commit(remote, tree_of=theirs, parents=[base], message="Fix it\n", author=BOT, time=TIME) == ours
+    person.push()
+    assert await git.fetch(remote, "main") == theirs
+    assert not lock.exists()
+
+
 async def test_many_at_once_on_one_mirror(git: MirrorGit, remote: Remote, person: Work) -> None:
     base = await git.fetch(remote, "main")
     shas = [person.commit({f"f{n}": f"{n}\n"}) for n in range(6)]
