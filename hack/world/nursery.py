@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -109,12 +109,22 @@ def main() -> None:
 
 
 def _reckon() -> None:
-    """What each program would find out anew, though it is the same for all: the schemas' hashes, and whom the machine trusts."""
+    """What each program would find out anew, though it is the same for all: the schemas, and whom the machine trusts."""
     importlib.import_module("orch.api.crd").schema_hashes()
+    for model in _models(importlib.import_module("pydantic").BaseModel):
+        model.model_rebuild()
     http = importlib.import_module("httpcore2")
     http.default_ssl_context = functools.cache(http.default_ssl_context)
     for trusts_environment in (True, False):
         http.default_ssl_context(_trust_env=trusts_environment)
+
+
+def _models(base: Any) -> Iterator[Any]:
+    """All of orch's that have been read; those of the API are built when they are used for the first time."""
+    for model in base.__subclasses__():
+        if model.__module__.startswith("orch."):
+            yield model
+        yield from _models(model)
 
 
 def _ended(pid: int) -> int | None:

@@ -54,7 +54,7 @@ class Act:
 
 _IN_BETWEEN: Final = (Moment.SENT,)
 _FORGE: Final = Act("adapters/github/forge.py")
-_FORGE_VARIES: Final = Act("adapters/github/forge.py", varies=tuple(Moment))
+_FORGE_VARIES: Final = Act("adapters/github/forge.py", varies=_IN_BETWEEN)
 _KUBE: Final = Act("kube/client.py")
 """Named by what is asked of the API server, in RBAC's words."""
 _KUBE_VARIES: Final = Act("kube/client.py", varies=_IN_BETWEEN)

@@ -16,7 +16,9 @@ from orch.failpoints import VARIABLE, points
 
 PATIENCE = 240.0
 """Seconds within which a program that has work reaches a place, or the end of its work: on a busy machine, too."""
-_LOOK = 0.1
+_LOOK = 0.05
+_ACT = 0.5
+"""Seconds between two looks at what others have to do; more often, the test asks the API server for more than the operator does."""
 _EVERY = 2.0
 _LINGER = 4.0
 """Seconds for which a program lives on when its work is done: what it does by the clock, each two seconds, comes last."""
@@ -96,11 +98,10 @@ def _live(desk: Desk, name: str, tried: list[str], go_on: Callable[[], bool], wh
         start(desk, name, **{VARIABLE: "!" + ",".join(tried)})
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            desk.world.processes[name].check()
+            _await_death(desk, name, _ACT)
             done = (done or time.monotonic()) if go_on() else None
             if done is not None and time.monotonic() - done > _LINGER:
                 return None
-            time.sleep(_LOOK)
     except ProcessError as err:
         told = _deaths(desk, name)[len(seen) :]
         if len(told) != 1 or told[0] in tried:
@@ -108,6 +109,14 @@ def _live(desk: Desk, name: str, tried: list[str], go_on: Callable[[], bool], wh
         _await_quiet(desk)
         return told[0]
     raise AssertionError(f"the {name} came to no place in {PATIENCE:.0f} s, and there is work left: {what()}")
+
+
+def _await_death(desk: Desk, name: str, seconds: float) -> None:
+    """So long it may live on. Raises ProcessError when it does not."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        desk.world.processes[name].check()
+        time.sleep(_LOOK)
 
 
 def _await_quiet(desk: Desk) -> None:
