@@ -65,6 +65,8 @@ class FakeForge:
         self.statuses: list[tuple[str, str, CommitStatus]] = []
         """Commit, context and what was said, oldest first."""
         self.pinned = 1
+        self.hurries = 0
+        """How many looks were in a hurry."""
         self.facts: RepositoryFacts | None = RepositoryFacts(
             id=1,
             node_id="R_1",
@@ -84,6 +86,9 @@ class FakeForge:
 
     def remote(self, repository_id: int) -> Remote:
         return Remote(key=f"git.test-{repository_id}", url="https://git.test/acme/web.git")
+
+    def hurry(self) -> None:
+        self.hurries += 1
 
     async def confirm(self) -> None:
         found = there(self.facts, "the repository").id

@@ -255,6 +255,11 @@ class Forge(Protocol):
         """Where git finds this repository, with this Forge's credential."""
         ...
 
+    def hurry(self) -> None:
+        """Somebody has just put a label on and waits for a sign: from now on this Forge's requests go before the tenant's
+        others. Never before another tenant's."""
+        ...
+
     async def confirm(self) -> None:
         """See that the name still belongs to the repository that was pinned. Each write of this Forge does that first, unless it
         was seen a few seconds ago; git's pushes cannot. Raises WrongRepository."""
@@ -364,7 +369,8 @@ class Forge(Protocol):
 class Forges(Protocol):
     """Opens a Forge for a repository. `host` names an entry of the operator's list of hosts. Raises PolicyDenied for an
     unknown host, CredentialsRefused for a Secret without a usable key. `pinned`: the repository's id as it was first seen;
-    without one nothing can be written. `polling`: its reads look for new work, and come after those that a run waits for."""
+    without one nothing can be written. `polling`: its reads look for new work, and leave the end of the hour's quota to those
+    that a run waits for."""
 
     def open(
         self,

@@ -25,6 +25,7 @@ from orch.reconcilers.counting import Counting
 from orch.reconcilers.news import news
 from orch.reconcilers.records import ClusterRecords
 from orch.reconcilers.trail import Trail
+from orch.stages.claim import is_claimed
 from orch.stages.contract import RunContext, Slots
 from orch.stages.work import forsake
 
@@ -145,6 +146,8 @@ class Contexts:
     async def open(self, run: IssueRun, repo: OrchestratedRepo, writer: RunWriter) -> RunContext:
         """One look at one run."""
         forge = await self.forge(repo)
+        if not is_claimed(run):
+            forge.hurry()
         is_old = is_forsaken(run.status.worker_version, _VERSION)
         run.status.worker_version = _VERSION
 

@@ -104,10 +104,12 @@ class _Look:
         unwanted = refusal(issue.labels, selector)
         if unwanted is not None:
             return _refused(issue, IntakeReason.LABEL_EXCLUDES, unwanted)
+        settled = self.settled.get(issue.number)
+        if settled is None:
+            self.forge.hurry()
         trigger = find_trigger(await self.forge.label_events(issue.number), issue.labels, selector)
         if trigger is None:
             return None
-        settled = self.settled.get(issue.number)
         if settled is not None and self._stands(settled, trigger):
             return settled.refused
         labels = f"{REPO_LABEL}={self.repo.metadata.name},{ISSUE_LABEL}={issue.number}"

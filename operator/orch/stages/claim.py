@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from orch.api.v1alpha1 import CommentTrust, IssueStatus, TriggerType
+from orch.api.v1alpha1 import CommentTrust, IssueRun, IssueStatus, TriggerType
 from orch.api.work import IssueText
 from orch.errors import Cancelled, PolicyDenied
 from orch.policy.identity import run_identity
@@ -31,8 +31,7 @@ _AUTHORS = 30
 
 async def claim(ctx: RunContext) -> Outcome:
     """Take the snapshot, then put up the sticky comment, then look whether somebody else's is older."""
-    key = f"claim/{ctx.run.status.identity}"
-    if done(ctx.run, key) is not None and ctx.run.status.issue is not None:
+    if is_claimed(ctx.run):
         return Done()
     issue = ctx.issue or await ctx.forge.get_issue(ctx.run.spec.issue_number)
     if issue.state != "open":
@@ -42,10 +41,19 @@ async def claim(ctx: RunContext) -> Outcome:
         if held is not None:
             return held
         await _snapshot(ctx, issue, await ctx.forge.comments(issue.number))
-    outcome = await once(ctx, key, find=lambda: _own(ctx), act=lambda: _post(ctx), look_first=True)
+    outcome = await once(ctx, _key(ctx.run), find=lambda: _own(ctx), act=lambda: _post(ctx), look_first=True)
     if isinstance(outcome, Waiting):
         return outcome
     return await _elect(ctx, int(outcome))
+
+
+def is_claimed(run: IssueRun) -> bool:
+    """Whether people see on the issue that it is taken."""
+    return done(run, _key(run)) is not None and run.status.issue is not None
+
+
+def _key(run: IssueRun) -> str:
+    return f"claim/{run.status.identity}"
 
 
 async def _snapshot(ctx: RunContext, issue: Issue, comments: list[Comment]) -> None:

@@ -39,6 +39,16 @@ async def test_the_whole_way(desk: Desk) -> None:
     assert (await desk.run()).metadata.resource_version == before, "a run that has ended is never written again"
 
 
+async def test_only_until_its_claim_a_run_goes_before_others(desk: Desk) -> None:
+    await desk.prepare()
+    await desk.add_run()
+    await desk.look()
+    assert desk.forge.said, "it is claimed"
+    hurries = desk.forge.hurries
+    await desk.settle()
+    assert hurries == desk.forge.hurries == 1
+
+
 async def test_waiting_writes_nothing(desk: Desk) -> None:
     await desk.prepare()
     await desk.add_run()

@@ -40,6 +40,10 @@ class Host:
     issues: list[Issue] = field(default_factory=list)
     events: dict[int, list[LabelEvent]] = field(default_factory=dict)
     permissions: dict[str, Permission] = field(default_factory=dict)
+    hurries: bool = False
+
+    def hurry(self) -> None:
+        self.hurries = True
 
     def label(self, number: int, *labels: str, by: str = "alice", mark: str = "1") -> None:
         self.issues = [issue for issue in self.issues if issue.number != number]
@@ -174,11 +178,14 @@ async def test_the_cap_of_a_day_holds_within_one_look_and_over_several(desk: Des
 async def test_what_is_settled_is_not_looked_up_again_until_something_may_have_changed(desk: Desk) -> None:
     desk.host.label(7, "orch")
     await desk.take()
+    assert desk.host.hurries, "somebody waits for a sign"
     await desk.end("web-7-1")
     await desk.take()
     desk.lists.clear()
+    desk.host.hurries = False
     assert [answer.reason for answer in await desk.take()] == ["AlreadyTried"]
     assert desk.lists == [], "the answer is remembered"
+    assert not desk.host.hurries
     desk.now += timedelta(minutes=11)
     await desk.take()
     assert len(desk.lists) == 1, "the run may have been deleted meanwhile"

@@ -63,6 +63,10 @@ class GitHubForge:
         url = f"{self._host.git_url}/{self._repository}.git"
         return Remote(key=f"{self._name.replace(':', '_')}-{repository_id}", url=url, credential=self._credential)
 
+    def hurry(self) -> None:
+        """See `Forge.hurry`."""
+        self._rest.hurry()
+
     async def confirm(self) -> None:
         """REST "Get a repository": a conditional read, so an unchanged repository costs no quota. Our own acts change it,
         so acts that follow each other at once are confirmed once."""

@@ -27,15 +27,17 @@ _COST: Final = (5, 1, 1)
 _BURSTS: Final = 20
 """So many bursts are the points of a minute. Three are not spent steadily: a minute in which the process starts anew twice
 holds three bursts, and is within the limit still."""
-_KEPT_BURST: Final = (0.0, 0.25, 0.5)
-"""Parts of a burst that each urgency leaves to the more urgent ones; at least one write's points each, or reads that take a
-point whenever there is one would keep a write waiting for ever."""
+_KEPT_BURST: Final = 0.25
+"""The part of a burst that reads leave to effects; at least one write's points, or reads that take a point whenever there is
+one would keep a write waiting for ever. All reads leave the same, or those that leave less would keep the others waiting."""
 _KEPT_QUOTA: Final = (0.0, 0.05, 0.1)
-"""Parts of the hour's quota, likewise: an effect must not fail because polling has used it up."""
+"""Parts of the hour's quota that each urgency leaves to the more urgent ones: an effect must not fail because polling has used
+it up."""
 
 
 class Urgency(IntEnum):
-    """Who goes first: effects, then what a run needs to know, then the search for new work."""
+    """What is done without for longest when the hour's quota comes to its end: the search for new work, then what a run needs to
+    know, then effects. Effects go before reads as well."""
 
     EFFECT = 0
     LOOK = 1
@@ -80,7 +82,7 @@ class Bucket:
 
     def wait(self, now: float, urgency: Urgency) -> float:
         """Seconds until there are enough; 0 when there are. There is never more than a burst, so a whole one is enough."""
-        kept = max(_KEPT_BURST[urgency] * self._burst, _COST[Urgency.EFFECT] * urgency)
+        kept = 0.0 if urgency is Urgency.EFFECT else max(_KEPT_BURST * self._burst, _COST[Urgency.EFFECT])
         wanted = min(_COST[urgency] + kept, self._burst)
         return max(0.0, (wanted - self._now(now)) / self._rate)
 

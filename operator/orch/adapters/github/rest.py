@@ -115,6 +115,7 @@ class Rest:
     ) -> None:
         self._account, self._governor = account, governor
         self._tenant, self._reads, self._fence = tenant, reads, fence
+        self._hurries = False
 
     @property
     def quota(self) -> RateLimit | None:
@@ -135,6 +136,10 @@ class Rest:
     def readable(self) -> dict[str, bool]:
         """Whether check runs may be read, by repository, as the last answer said."""
         return self._account.readable
+
+    def hurry(self) -> None:
+        """From now on its requests go before the tenant's others."""
+        self._hurries = True
 
     async def get(self, path: str, **query: object) -> Answer:
         """A conditional read: unchanged, it costs no quota. Raises NotFound, RateLimited, Transient, CredentialsRefused."""
@@ -261,7 +266,9 @@ class Rest:
     async def _turn(self, work: Callable[[], Reply], what: str, urgency: Urgency) -> Reply:
         write = urgency is Urgency.EFFECT
         try:
-            reply = await self._governor.run(work, pace=self._account.pace, tenant=self._tenant, urgency=urgency)
+            reply = await self._governor.run(
+                work, pace=self._account.pace, tenant=self._tenant, urgency=urgency, hurries=self._hurries
+            )
         except TimeoutError:
             raise translate.late(what, write=write) from None
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES or reply.status == HTTPStatus.NOT_MODIFIED:

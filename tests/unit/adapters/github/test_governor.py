@@ -80,13 +80,12 @@ def test_content_has_a_minute_and_an_hour() -> None:
     assert mine.wait(EFFECT) == 3540
 
 
-def test_reads_leave_points_for_what_is_more_urgent() -> None:
+@pytest.mark.parametrize(("first", "second"), [(POLL, LOOK), (LOOK, POLL)])
+def test_reads_leave_points_for_effects_and_none_for_each_other(first: Urgency, second: Urgency) -> None:
     mine = pace(Clock(), points_per_minute=900)
-    while mine.wait(POLL) == 0:
-        mine.begin(POLL)
-    assert mine.wait(LOOK) == 0
-    while mine.wait(LOOK) == 0:
-        mine.begin(LOOK)
+    while mine.wait(first) == 0:
+        mine.begin(first)
+    assert mine.wait(second) == mine.wait(first) > 0
     for _ in range(2):
         assert mine.wait(EFFECT) == 0
         mine.begin(EFFECT)
@@ -158,7 +157,7 @@ def test_where_a_read_may_go_a_write_may_go_and_so_none_starves(per_minute: int)
     bucket = Bucket(per_minute)
     for tick in range(200):
         now = tick / 10
-        assert bucket.wait(now, EFFECT) <= bucket.wait(now, LOOK) <= bucket.wait(now, POLL)
+        assert bucket.wait(now, EFFECT) <= bucket.wait(now, LOOK) == bucket.wait(now, POLL)
         while bucket.wait(now, LOOK) == 0:
             bucket.spend(now, LOOK)
 
@@ -205,7 +204,7 @@ async def started(work: Work, count: int) -> None:
     await asyncio.to_thread(work.wait, count)
 
 
-async def test_effects_go_before_looks_and_polling_and_tenants_take_turns() -> None:
+async def test_effects_go_before_reads_and_tenants_take_turns() -> None:
     governor, work = Governor(deadline=30), Work()
 
     def ask(name: str, tenant: str, *, urgency: Urgency = POLL, holds: bool = False) -> asyncio.Task[str]:
@@ -222,8 +221,44 @@ async def test_effects_go_before_looks_and_polling_and_tenants_take_turns() -> N
     work.gate.set()
     await asyncio.gather(*held, *queued)
     order = work.began[THREADS:]
-    assert order[:2] == ["effect", "look"]
-    assert set(order[2:5]) == {"a0", "b0", "c0"}
+    assert order[0] == "effect"
+    assert set(order[1:4]) == {"a0", "b0", "c0"}
+    assert set(order[4:6]) == {"a1", "look"}
+    governor.close()
+
+
+async def test_a_search_for_new_work_waits_for_no_look_that_came_after_it() -> None:
+    governor, work = Governor(deadline=30), Work()
+
+    def ask(name: str, urgency: Urgency, *, holds: bool = False) -> asyncio.Task[str]:
+        work_of = governor.run(work.job(name, holds=holds), pace=pace(), tenant="a", urgency=urgency)
+        return asyncio.create_task(work_of)
+
+    held = [ask("held", LOOK, holds=True) for _ in range(THREADS - 2)]
+    await started(work, THREADS - 2)
+    queued = [ask("first look", LOOK), ask("poll", POLL), ask("last look", LOOK)]  # one thread is left for them
+    await asyncio.gather(*queued)
+    assert work.began[THREADS - 2 :] == ["first look", "poll", "last look"]
+    work.gate.set()
+    await asyncio.gather(*held)
+    governor.close()
+
+
+async def test_who_hurries_goes_before_others_of_its_tenant_and_not_of_another() -> None:
+    governor, work = Governor(deadline=30), Work()
+
+    def ask(name: str, tenant: str, *, hurries: bool = False, holds: bool = False) -> asyncio.Task[str]:
+        job = work.job(name, holds=holds)
+        return asyncio.create_task(governor.run(job, pace=pace(), tenant=tenant, urgency=LOOK, hurries=hurries))
+
+    held = [ask("held", "c", holds=True) for _ in range(THREADS - 2)]
+    await started(work, THREADS - 2)
+    queued = [ask("under way", "a"), ask("b0", "b"), ask("a0", "a"), ask("b1", "b")]
+    queued += [ask("a in a hurry", "a", hurries=True), ask("a in a hurry too", "a", hurries=True)]
+    await asyncio.gather(*queued)
+    assert work.began[THREADS - 2 :] == ["under way", "b0", "a in a hurry", "b1", "a in a hurry too", "a0"]
+    work.gate.set()
+    await asyncio.gather(*held)
     governor.close()
 
 
