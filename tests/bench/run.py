@@ -64,7 +64,7 @@ NOTES = {
     "hours, nothing is scaled, and the operator is killed and started again on the way. Runs an hour of one credential: the 500 contents "
     "of an hour divided by the writes of a run, each of which counts as content, as GitHub does not say which do. A run that is fixed or "
     "asked about writes more. Another 500 need another account: a GitHub App has its own for each installation. "
-    "Label to claim misses its goal, probably because looks of runs under way go before polls and a minute holds no more points",
+    "Label to claim is the wait for the next poll, and a few seconds",
     "guards": "false alarms on two releases each of ten packages (flask, click, jinja2, werkzeug, requests, attrs, packaging, urllib3, "
     "pluggy, wtforms): each file as if it were added, and what changed in between. Asked about tests are changes that removed, skipped or "
     "weakened some, which maintainers may do. Seconds are of the processor, for reading both sides with all readers, without the start of "
