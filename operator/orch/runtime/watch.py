@@ -38,7 +38,11 @@ PAGE: Final = 500
 
 @dataclass(frozen=True)
 class WatchTimes:
-    """Seconds. The defaults fit the bookmark that the API server sends about every 60 s."""
+    """Seconds. The defaults fit the bookmark that the API server sends about every 60 s.
+
+    It sends none to a watch that began at the newest version its cache of the kind knows of. While the kind rests, only etcd's
+    progress notifications move that (`--watch-progress-notify-interval`, 5 s with kubeadm); without them a watch may be silent for
+    longer, and is opened anew."""
 
     silence: float = 70.0
     """kopf opens a new watch after so long without a byte."""
