@@ -5,6 +5,7 @@
     ├── BudgetExhausted      wait for a window, a new limit or a person; the work is kept
     ├── Transient            try again with back-off; consumes `attempts.transient`
     │   ├── StillRunning     it can begin when something else has ended
+    │   ├── LeaseEnding      not sent, for another operator may be about to act: the next renewal tells; no attempt consumed
     │   └── Ambiguous        a write was sent and its answer lost: wait, look twice, only then repeat
     ├── Lost                 a work step has vanished: the next number, no attempt consumed
     ├── Terminal             this run is over, a retry as it is would end the same way
@@ -62,6 +63,10 @@ class Transient(OrchError):
 
 class StillRunning(Transient):
     """What is asked for cannot begin before something of its own has ended."""
+
+
+class LeaseEnding(Transient):
+    """The lease may end before an act's answer. The next renewal, due within seconds, lets it go; or another operator does it."""
 
 
 class Ambiguous(Transient):

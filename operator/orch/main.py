@@ -20,7 +20,7 @@ from orch.adapters.runners.subprocess_runner import SubprocessRunner
 from orch.api.audit import AuditEvent
 from orch.api.crd import HASH_ANNOTATION, schema_hashes, stored_hash
 from orch.api.v1alpha1 import Approval, IssueRun, OrchestratedRepo
-from orch.errors import OrchError, Transient
+from orch.errors import LeaseEnding, OrchError
 from orch.kube.client import Kube, connect
 from orch.kube.crds import crd_problems
 from orch.kube.events import Recorder
@@ -270,7 +270,7 @@ def _contexts(
 def _check_lease(lease: Lease | None) -> None:
     """An act that cannot be taken back is sent only while nobody else can be leader before its answer."""
     if lease is not None and lease.remaining() < _FENCE:
-        raise Transient("LeaseEnding", "the lease may end before the answer: the act is left for later")
+        raise LeaseEnding("LeaseEnding", "the lease may end before the answer: the act is left for later")
 
 
 def _audit(event: AuditEvent, fields: Mapping[str, object]) -> None:

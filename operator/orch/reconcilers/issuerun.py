@@ -17,6 +17,7 @@ from orch.errors import (
     BudgetExhausted,
     CredentialsRefused,
     HeadMoved,
+    LeaseEnding,
     Lost,
     NotFound,
     OrchError,
@@ -38,6 +39,7 @@ from orch.runtime.reconcile import Key, Result
 from orch.stages import PIPELINE, Again, Done, RunContext, Waiting, interference
 from orch.stages.interference import is_merged, must_see_repository
 from orch.stages.merge_queue import leave
+from orch.stages.pacing import SOONEST
 from orch.stages.signs import show
 from orch.stages.work import STEP_FAILED
 
@@ -151,6 +153,8 @@ def _pause(run: IssueRun, err: OrchError, now: datetime) -> Waiting | None:
             return Waiting(WaitingReason.BUDGET_EXHAUSTED, err.message, _LOOK_AGAIN)
         case Lost():
             return Waiting(None, err.message, timedelta(seconds=1))
+        case LeaseEnding():
+            return Waiting(None, err.message, SOONEST)
         case Transient() if _is_early(run, err, now):
             # An event woke it before the next attempt was due, and what failed has not passed yet: the same attempt still.
             rest = (run.status.next_attempt_time or now) - now

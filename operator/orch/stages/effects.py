@@ -59,6 +59,7 @@ async def once(ctx: RunContext, key: str, *, find: Find, act: Act, look_first: b
             # The first look after the settling time found nothing; the second, a moment later, decides.
             _record(ctx.run, key, EffectState.UNKNOWN, known.time, "absent")
             return Waiting(None, f"the outcome of {key} is unknown: looking once more", timedelta(seconds=2))
+    ctx.fence()  # an intent that is not acted upon costs two writes
     _record(ctx.run, key, EffectState.INTENDED, now, None)
     await ctx.save()
     return await _act(ctx, key, act)

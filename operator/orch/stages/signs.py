@@ -16,7 +16,7 @@ from orch.api.audit import AuditEvent
 from orch.api.conditions import remove_condition, set_condition
 from orch.api.v1alpha1 import Effect, EffectState, IssueRun, StepState
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason, WaitingReason
-from orch.errors import CredentialsRefused, OrchError, RateLimited, Terminal
+from orch.errors import CredentialsRefused, LeaseEnding, OrchError, RateLimited, Terminal
 from orch.kube.errors import KubeError
 from orch.policy.checks import OWN_CONTEXT
 from orch.policy.intake import DECLINED, WAITING
@@ -25,6 +25,7 @@ from orch.stages import texts
 from orch.stages.base import not_ours
 from orch.stages.contract import RunContext, Waiting
 from orch.stages.effects import Act, Find, done, find_effect, once, withdraw_effect
+from orch.stages.pacing import SOONEST
 from orch.stages.sticky import refresh_sticky
 
 REFUSED: Final = "refused"
@@ -230,6 +231,8 @@ async def _quietly(ctx: RunContext, shown: Awaitable[Waiting | None]) -> timedel
         raise
     except RateLimited as err:
         return max(err.retry_at - ctx.clock(), timedelta(seconds=1))
+    except LeaseEnding:
+        return SOONEST
     except OrchError:
         return _LATER
     return waiting.retry_after if waiting is not None else None

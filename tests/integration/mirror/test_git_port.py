@@ -235,11 +235,11 @@ async def test_a_push_that_the_fence_holds_back_does_not_leave(
     _, ours = await publish(git, remote, person, {"a": "1\n"})
 
     def fence() -> None:
-        raise errors.Transient("LeaseEnding", "the lease may end before the answer")
+        raise errors.LeaseEnding("LeaseEnding", "the lease may end before the answer")
 
     fenced = MirrorGit(tmp_path / "data", fence=fence)
     assert await fenced.remote_sha(remote, "orch/1") is None, "what only reads is let through"
-    with pytest.raises(errors.Transient, match="the lease may end"):
+    with pytest.raises(errors.LeaseEnding):
         await fenced.push(remote, sha=ours, branch="orch/1", expected=None)
     await fenced.close()
     assert await git.remote_sha(remote, "orch/1") is None

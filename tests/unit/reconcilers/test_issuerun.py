@@ -7,7 +7,7 @@ from typing import Any
 from tests.unit.stages.world import World
 
 from orch.api.v1alpha1 import IssueRun
-from orch.errors import Transient
+from orch.errors import LeaseEnding, Transient
 from orch.reconcilers.issuerun import FINALIZER, IssueRunReconciler
 from orch.reconcilers.projections import ISSUE_LABEL, REPO_LABEL
 from orch.reconcilers.trail import Trail
@@ -40,11 +40,16 @@ class Repos(Runs):
         return self.world.repo
 
 
-async def _fail(world: World, *, times: int = 20, every: timedelta = timedelta(hours=1)) -> IssueRun:
-    """GitHub does not answer, however often it is looked at."""
+_GONE = Transient("Unreachable", "GitHub does not answer")
+
+
+async def _fail(
+    world: World, why: Transient = _GONE, *, times: int = 20, every: timedelta = timedelta(hours=1)
+) -> IssueRun:
+    """It fails for the same reason, however often it is looked at."""
 
     async def gone(*_: Any, **__: Any) -> None:
-        raise Transient("Unreachable", "GitHub does not answer")
+        raise why
 
     async def opened(*_: Any) -> Any:
         return world.context()
@@ -90,3 +95,12 @@ async def test_a_look_before_the_next_attempt_is_due_consumes_none() -> None:
     assert run.status.attempts.transient == 1
     run = await _fail(world, times=1)
     assert run.status.attempts.transient == 2
+
+
+async def test_what_is_left_for_the_next_renewal_of_the_lease_consumes_no_attempt() -> None:
+    world = World()
+    await world.reach(checks)
+    run = await _fail(world, LeaseEnding("LeaseEnding", "the lease may end before the answer"))
+    assert run.status.failure is None
+    assert run.status.attempts.transient == 0
+    assert run.status.next_attempt_time is None

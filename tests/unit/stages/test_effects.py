@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orch.api.v1alpha1 import EffectState, IssueRun, IssueRunSpec, LocalRef, ObjectMeta, Trigger, TriggerType
-from orch.errors import Ambiguous, RateLimited
+from orch.errors import Ambiguous, LeaseEnding, RateLimited
 from orch.stages.contract import Waiting
 from orch.stages.effects import done, find_effect, once
 
@@ -30,6 +30,9 @@ class World:
         self.answer: Exception | None = None
         self.late = False
         self.since_step = timedelta.max
+        self.saves = 0
+        self.renewed = [True]
+        """Whether the lease has long enough to run, at each question; the last answer stands."""
         self.run = IssueRun(
             metadata=ObjectMeta(name="web-1-1", namespace="team"),
             spec=IssueRunSpec(
@@ -47,7 +50,7 @@ class World:
             clock=lambda: self.now,
             settle=SETTLE,
             save=self._save,
-            fence=lambda: None,
+            fence=self._fence,
             since_step=lambda: self.since_step,
             lines=lambda *_: None,
         )
@@ -60,9 +63,14 @@ class World:
         return outcome
 
     async def _save(self) -> None:
+        self.saves += 1
         if self.crash == "before saving":
             raise Crash
         self._saved = self.run.deep_copy()
+
+    def _fence(self) -> None:
+        if not (self.renewed.pop(0) if len(self.renewed) > 1 else self.renewed[0]):
+            raise LeaseEnding("LeaseEnding", "the lease may end before the answer")
 
     async def _find(self) -> str | None:
         return self.made[0] if self.made else None
@@ -164,6 +172,19 @@ async def test_a_refusal_withdraws_the_intent() -> None:
     assert find_effect(world.run, KEY) is None
     world.answer, world.late = None, False
     assert await world.play() == "7"
+
+
+@pytest.mark.parametrize("saves", [0, 1])
+async def test_what_may_not_be_done_while_the_lease_may_end_is_not_intended_either(saves: int) -> None:
+    world = World()
+    world.renewed = [*[True] * saves, False]
+    with pytest.raises(LeaseEnding):
+        await world.play()
+    assert find_effect(world.run, KEY) is None
+    assert world.saves == saves
+    world.renewed = [True]
+    assert await world.play() == "7"
+    assert world.made == ["7"]
 
 
 async def test_the_intent_is_saved_before_the_act() -> None:

@@ -11,7 +11,16 @@ from tests.unit.stages.world import World, at
 
 from orch.api.conditions import find_condition, set_condition
 from orch.api.v1alpha1.reasons import OrchestratedRepoReason, WaitingReason
-from orch.errors import Cancelled, CredentialsRefused, OrchError, PolicyDenied, RateLimited, Terminal, Transient
+from orch.errors import (
+    Cancelled,
+    CredentialsRefused,
+    LeaseEnding,
+    OrchError,
+    PolicyDenied,
+    RateLimited,
+    Terminal,
+    Transient,
+)
 from orch.policy.intake import DECLINED, WAITING
 from orch.ports import StatusState
 from orch.reconcilers.ending import end
@@ -153,6 +162,7 @@ async def test_a_refusal_is_believed_for_a_while_and_a_permission_that_was_grant
     ("err", "rest"),
     [
         (Transient("Unreachable", "no answer"), timedelta(minutes=5)),
+        (LeaseEnding("LeaseEnding", "until it is renewed"), timedelta(seconds=2)),
         (CredentialsRefused("BadCredentials", "revoked"), timedelta(minutes=5)),
     ],
 )

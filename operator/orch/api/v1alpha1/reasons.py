@@ -269,7 +269,10 @@ class AdapterReason(Documented):
         "Unreadable",
         "The operator cannot read the object: a newer version wrote it, or somebody by hand. Upgrade, or correct the field.",
     )
-    LEASE_ENDING = "LeaseEnding", "The operator was about to hand over, so the act was left to the next one."
+    LEASE_ENDING = (
+        "LeaseEnding",
+        "The operator could not be sure to be the only one, so it left the act for its next renewal, or to another.",
+    )
     PARENT_MISSING = "ParentMissing", "The merge is the first commit of the branch: there is nothing to go back to."
     CHANGE_TOO_LARGE = "ChangeTooLarge", "The change is larger than anything a person could judge. Split the issue."
     PUSH_CONTENDED = "PushContended", "Another push to the branch was going on. Tried again."
