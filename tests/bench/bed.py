@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _REQUESTS = re.compile(r"^apiserver_request_total\{(?P<labels>[^}]*)\} (?P<count>[0-9.e+]+)$", re.MULTILINE)
 _TICKS = os.sysconf("SC_CLK_TCK")
 _COUNTED = ("orch.dev", "coordination.k8s.io", "events.k8s.io")
+_NEVER_WATCHED = ("secrets", "configmaps")
+"""By an operator, which may not. The API server watches them for itself, anew each five to ten minutes."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,12 @@ class Bed:
             time.sleep(0.1)
 
     def requests(self) -> Counter[tuple[str, str]]:
-        """(verb, resource) → requests so far, of the kinds that an operator asks for."""
+        """(verb, resource) → requests so far, of the kinds that an operator asks for. A watch is counted when it ends."""
         counted: Counter[tuple[str, str]] = Counter()
         for found in _REQUESTS.finditer(self.call("get", "--raw", "/metrics")):
             labels = dict(re.findall(r'(\w+)="([^"]*)"', found["labels"]))
-            if labels["group"] in _COUNTED or labels["resource"] in ("secrets", "configmaps"):
+            is_asked_for = labels["resource"] in _NEVER_WATCHED and labels["verb"] != "WATCH"
+            if labels["group"] in _COUNTED or is_asked_for:
                 resource = "/".join(part for part in (labels["resource"], labels["subresource"]) if part)
                 counted[labels["verb"], resource] += round(float(found["count"]))
         return counted
