@@ -40,7 +40,8 @@ def hunt(
     wanted = None if acts is None else set(acts)
     spared = [place for place in points() if wanted is not None and act_of(place) not in wanted]
     died = list[str]()
-    desk.world.processes[name].kill()
+    if desk.world.processes[name].ended() is None:
+        desk.world.processes[name].kill()
     while (place := _live(desk, name, [*spared, *died], go_on, what)) is not None:
         died.append(place)
     return died
