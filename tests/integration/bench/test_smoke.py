@@ -45,7 +45,9 @@ def test_starting_before_few_and_more_objects_writes_no_finished_one(beds: Beds,
     assert more < few + 4, "about the same requests, whatever the number of finished runs"
     growth.draw(figures, tmp_path / growth.PICTURE)
     assert (tmp_path / growth.PICTURE).read_bytes().startswith(b"\x89PNG")
-    assert any("| 60 | 120 |" in line for line in growth.page(figures))
+    lines = growth.page(figures)
+    assert any("| 60 | 120 |" in line for line in lines)
+    assert any(line.startswith("| memory of each finished run") and "| – |" in line for line in lines)
 
 
 def test_runs_that_wait_write_nothing_and_an_idle_operator_renews_its_lease_only(beds: Beds) -> None:
