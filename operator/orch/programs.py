@@ -7,6 +7,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final
 
+from orch.cli.lean import spare_the_client
+
 PROGRAMS: Final = {
     "operator": ("orch.main", "the control loop: watches the custom resources and brings runs nearer to done"),
     "gateway": ("orch.gateway.main", "the one place where model money is spent; holds the model key and the artifacts"),
@@ -26,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[0] not in PROGRAMS:
         sys.stderr.write(f"orch: there is no program {arguments[0]!r}\n{usage()}")
         return 2
+    spare_the_client()
     run: Callable[[list[str]], int] = import_module(PROGRAMS[arguments[0]][0]).main
     try:
         return run(arguments[1:])

@@ -1,6 +1,6 @@
 """A quick start: the Kubernetes client without the half that nobody here uses, and few looks for garbage.
 
-Called by the console scripts, before all else.
+Called by the console scripts, before all else; the operator, which lives long, only spares itself the client.
 
 `import kubernetes` loads the synchronous client and what it stands on (requests, urllib3, OAuth, websockets), as long as all the
 rest of a verb takes to start. The asynchronous one, `kubernetes.aio`, needs none of it.

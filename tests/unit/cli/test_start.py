@@ -34,3 +34,11 @@ def test_the_synchronous_client_is_there_for_who_asks() -> None:
             [sys.executable, "-c", code.replace("client.V1Pod", "nothing")], capture_output=True, text=True, check=False
         ).stderr
     )
+
+
+def test_the_operator_loads_as_little_of_the_synchronous_client_as_kopf_lets_it() -> None:
+    code = "import sys; from orch.programs import main; main(['operator', '--nothing']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {*done.stdout.split()}
+    assert "orch.main" in loaded
+    assert {"kubernetes.config", "oauthlib", "websocket"} & loaded == set()
