@@ -25,10 +25,9 @@ _OPERATOR = ACTS.keys() - _GATEWAY - _STEPS - _OFF_THE_WAY
 _OCCASIONS: Mapping[str, set[str]] = {
     "push": {"Implement", "Implement moves", "Checks moves", "Review moves", "Merge moves"},
     "edit-comment": {"merged", "ends unmerged", "ends unpublished"},
-    "delete-branch": {"merged", "ends unpublished"},
-    "patch approvals.orch.dev/status": {"", "Implement", "merged", "ends unmerged", "ends unpublished"},
 }
-"""Those of acts that differ most by them: that the ways really lead there."""
+"""Those of acts that differ most by them: that the ways really lead there. Only what several runs come to, or what is cut at
+several moments: an act may be sent just as the operator dies at another one's place, and that one is told."""
 _PLAIN = 3
 
 
