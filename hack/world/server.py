@@ -102,9 +102,17 @@ class Server:
         made = self._send("POST", path, {"spec": {"expirationSeconds": 24 * 3600}})
         return str(made["status"]["token"])
 
-    def may(self, verb: str, plural: str, namespace: str) -> bool:
-        """Whether it would be allowed, as far as RBAC goes, now."""
-        asked = {"verb": verb, "group": "orch.dev", "resource": plural, "namespace": namespace}
+    def may(self, verb: str, plural: str, namespace: str, *, name: str = "") -> bool:
+        """Whether it would be allowed, as far as RBAC goes, now. `plural` may name a subresource: `issueruns/status`."""
+        resource, _, sub = plural.partition("/")
+        asked = {
+            "verb": verb,
+            "group": "orch.dev",
+            "resource": resource,
+            "subresource": sub,
+            "namespace": namespace,
+            "name": name,
+        }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         return bool(self._send("POST", path, {"spec": {"resourceAttributes": asked}})["status"]["allowed"])
 

@@ -17,6 +17,7 @@ from orch.failpoints import VARIABLE, points
 PATIENCE = 240.0
 """Seconds within which a program that has work reaches a place, or the end of its work: on a busy machine, too."""
 _LOOK = 0.05
+_QUIET_LOOKS = 3
 _ACT = 0.5
 """Seconds between two looks at what others have to do; more often, the test asks the API server for more than the operator does."""
 _EVERY = 2.0
@@ -121,12 +122,14 @@ def _await_death(desk: Desk, name: str, seconds: float) -> None:
 
 
 def _await_quiet(desk: Desk) -> None:
-    """Until GitHub has done what the dead had asked for: the test's settling time is shorter than a slow machine's answers."""
-    deadline = time.monotonic() + PATIENCE
-    while not desk.is_github_idle():
+    """Until GitHub has done what the dead had asked for: the test's settling time is shorter than a slow machine's answers. Seen
+    some times in a row, for it may not have read the last of it yet."""
+    deadline, quiet = time.monotonic() + PATIENCE, 0
+    while quiet < _QUIET_LOOKS:
+        time.sleep(_LOOK)
+        quiet = quiet + 1 if desk.is_github_idle() else 0
         if time.monotonic() > deadline:
             raise AssertionError(f"GitHub is still at work after {PATIENCE:.0f} s")
-        time.sleep(_LOOK)
 
 
 def _deaths(desk: Desk, name: str) -> list[str]:

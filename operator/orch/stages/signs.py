@@ -203,11 +203,13 @@ async def _put(ctx: RunContext, group: str, key: str, *, find: Find, act: Act) -
         if rest > timedelta(0):
             return Waiting(None, f"the outcome of {other.key} is unknown: waiting before something else is shown", rest)
         withdraw_effect(ctx.run, other.key)
+    # what was begun and never came leaves the sign before it, which may be the one that is wanted again
+    is_open = any(other.state is not EffectState.DONE for other in others)
     known = find_effect(ctx.run, key)
     if known is not None and known.observed == REFUSED and ctx.clock() - known.time >= _REFUSAL_HOLDS:
         withdraw_effect(ctx.run, key)
     try:
-        return await once(ctx, key, find=find, act=act)
+        return await once(ctx, key, find=find, act=act, look_first=is_open)
     except (CredentialsRefused, Terminal) as err:
         if err.reason == "BadCredentials":
             raise

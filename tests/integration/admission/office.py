@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import yaml
 from hack.world.leftovers import outside_namespaces
+from hack.world.server import Server
 from tests.cluster import RBAC, Cluster, rights
 from tests.integration.admission.people import Answer, Person
 from tests.integration.api.documents import changed, sample
@@ -93,6 +94,15 @@ class Office:
         place, role = namespace or self.team, f"some-{secrets.token_hex(4)}"
         subject = {"apiGroup": RBAC, "kind": "User", "name": user}
         self.apply(*rights(role, place, subject, f"{','.join(verbs)}:{resource}", only=only))
+        self._await_right(user, resource, verbs[0], place, only)
+
+    def _await_right(self, user: str, resource: str, verb: str, namespace: str, only: str) -> None:
+        """The server hears of a role a moment after it is stored."""
+        deadline = time.monotonic() + _PATIENCE
+        with Server(self.cluster.kubeconfig, user=user) as server:
+            while not server.may(verb, resource, namespace, name=only):
+                assert time.monotonic() < deadline, f"the API server has not heard that {user} may {verb} {resource}"
+                time.sleep(0.02)
 
     def person(self, user: str, *groups: str, namespace: str = "") -> Person:
         """A person, by impersonation: RBAC and admission see them as if they had logged in."""

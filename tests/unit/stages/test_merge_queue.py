@@ -126,6 +126,17 @@ class TestHeldBack:
         assert (reason, "holds the merge back" in message) == (WaitingReason.AWAITING_HUMAN, True)
         await self.out_and_in_again(world, lambda: world.forge.set_pull(labels=frozenset()))
 
+    async def test_by_the_blocker_label_when_it_is_too_late(self) -> None:
+        world = await queued(merge={"blockerLabel": "hold"})
+        world.forge.set_pull(labels=frozenset({"hold"}))
+        world.forge.give_back("merged")
+        await world.reconcile()
+        world.forge.set_pull(state="merged", merge_sha=merged_as(world.head), head_sha=world.head)
+        assert await world.settle() == Done()
+        assert "dequeue" not in world.acts.made
+        (point,) = world.records.points.values()
+        assert point.spec.merge.method is MergeMethod.REBASE, "it is still our merge"
+
     async def test_by_closing_the_issue(self) -> None:
         world = await queued()
         issue = world.forge.issue
