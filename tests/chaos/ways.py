@@ -63,7 +63,7 @@ class Way:
         status = self.run.status
         assert [(step["name"], step["state"]) for step in status["steps"]] == [
             (f"{self.run.name}-{name}", "Succeeded") for name in self.steps
-        ]
+        ], status["steps"]
         attempts = {name: count for name, count in status.get("attempts", {}).items() if count}
         assert attempts == self.attempts, status
         assert effects.pushes(self.run) == self.pushes

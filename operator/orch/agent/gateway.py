@@ -126,12 +126,12 @@ class Store:
         failpoint("hand-in", Moment.ANSWERED)
 
     def _keep_trying(self, act: Callable[[], T], refused: str) -> T:
-        attempt = 0
+        failed = list[Trouble]()
         while True:
-            attempt += 1
             try:
                 return act()
             except Trouble as trouble:
                 if trouble.status is not None and trouble.status < 500 and trouble.status != 429:
                     raise Refused(f"{refused}: {trouble}") from trouble
-                self._patience.wait(trouble, attempt)
+                failed.append(trouble)
+                self._patience.wait(failed)

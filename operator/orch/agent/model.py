@@ -44,14 +44,14 @@ class Model:
         """The answer to `conversation` (tools, system, messages, output_config).
 
         Raises TooMuchOutput, PromptTooLong, OutOfMoney, Refused, or GaveUp when patience ends."""
-        attempt = 0
+        failed = list[Trouble]()
         while True:
-            attempt += 1
             try:
                 answer = self._once(conversation)
             except Trouble as trouble:
                 _raise_final(trouble)
-                self._patience.wait(trouble, attempt)
+                failed.append(trouble)
+                self._patience.wait(failed)
             else:
                 self._left -= answer.size
                 return answer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,8 @@ from orch.agent.errors import StepError
 
 MOST_ATTEMPTS: Final = 8
 MOST_CUT: Final = 4
-"""A stream that breaks costs its tokens each time: three more attempts, not seven."""
+"""A stream that breaks costs its tokens each time: three more attempts, not seven. A connection that is refused costs nothing, and
+is no reason to give up at the first stream that breaks."""
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 
@@ -58,12 +59,13 @@ class Patience:
         """Whether the deadline has passed."""
         return self.now() >= self.deadline
 
-    def wait(self, trouble: Trouble, attempt: int) -> None:
-        """Wait before attempt `attempt` + 1. Raises GaveUp if that is one too many, or would take too long."""
-        most = MOST_CUT if trouble.kind == "cut" else MOST_ATTEMPTS
-        seconds = self._seconds(trouble, attempt)
-        if attempt >= most:
-            raise GaveUp(f"{attempt} attempts failed, the last with: {trouble}") from trouble
+    def wait(self, failed: Sequence[Trouble]) -> None:
+        """Wait for one more attempt, after those that `failed` (at least one; the last one last). Raises GaveUp if that would be
+        one too many, or would take too long."""
+        trouble = failed[-1]
+        if len(failed) >= MOST_ATTEMPTS or sum(each.kind == "cut" for each in failed) >= MOST_CUT:
+            raise GaveUp(f"{len(failed)} attempts failed, the last with: {trouble}") from trouble
+        seconds = self._seconds(trouble, len(failed))
         if self._waited + seconds > self.total or self.now() + seconds >= self.deadline:
             raise GaveUp(f"the service asks for more patience than the step has: {trouble}") from trouble
         self._waited += seconds
