@@ -115,13 +115,13 @@ async def leave(ctx: RunContext) -> Waiting | None:
         return None
     if effect.state is not EffectState.DONE and not (await ctx.forge.branch_rules(_base(ctx))).merge_queue:
         return None
-
-    if ctx.run.status.failure is None and await _has_merged(ctx, pull.number):  # too late: the next look sees our merge
+    place = await ctx.forge.queue_place(pull.number)
+    is_merged = place.entry is None and _news(_queue(ctx.run), place) == _MERGED
+    if ctx.run.status.failure is None and is_merged:  # too late: the pull request shows our merge a moment later
         return Waiting(None, f"#{pull.number} has left the merge queue", SOONEST)
 
     async def find() -> str | None:
-        entry = (await ctx.forge.queue_place(pull.number)).entry
-        return None if entry is not None and _is_ours(effect, entry) else "left"
+        return None if place.entry is not None and _is_ours(effect, place.entry) else "left"
 
     async def act() -> str:
         await ctx.forge.dequeue(pull.number)
@@ -149,12 +149,6 @@ async def refused(ctx: RunContext, err: NotMergeable) -> Waiting:
     await show_open(ctx)  # what GitHub lacks may be our word, and its own look at the rules may have been old
     rest = min(pace(ctx), after(since_shown(ctx)))
     return Waiting(WaitingReason.AWAITING_HUMAN, f"GitHub refuses the merge: {err.message}", rest)
-
-
-async def _has_merged(ctx: RunContext, number: int) -> bool:
-    """Whether the queue has done its work, which the pull request shows a moment later."""
-    place = await ctx.forge.queue_place(number)
-    return place.entry is None and _news(_queue(ctx.run), place) == _MERGED
 
 
 def _leaving(head: str | None) -> str:

@@ -133,6 +133,19 @@ async def test_what_may_still_land_is_waited_for_before_something_else_takes_its
     assert _said(world)[-1] == (StatusState.PENDING, "waits for checks")
 
 
+async def test_what_was_begun_and_never_came_has_nothing_posted_twice() -> None:
+    world = await at(checks)
+    world.acts.crash_before = "set_status"
+    with pytest.raises(Crash):
+        await _show(world, ASKED)
+    world.acts.heal()
+    rest = await _show(world, CHECKING)
+    assert rest == timedelta(seconds=60)
+    world.clock.forward(rest)
+    assert await _show(world, CHECKING) is None
+    assert _said(world) == [(StatusState.PENDING, "waits for checks")]
+
+
 async def test_a_token_that_may_not_write_statuses_holds_nothing_up_and_a_condition_says_what_to_grant() -> None:
     world = await at(publish)
     world.acts.refused["set_status"] = FORBIDDEN
