@@ -80,6 +80,14 @@ def test_nobody_changes_or_withdraws_anothers_answer(office: Office) -> None:
     assert office.decisions(name) == {BOB: {"verdict": "Deny"}}
 
 
+def test_who_repeats_anothers_answer_word_for_word_has_changed_nothing(office: Office) -> None:
+    name, alice = office.question(), office.person(ALICE)
+    assert office.person(BOB).decide(name, key=BOB).accepted
+    stood = office.administrator().get("approvals", name)
+    assert alice.decide(name, key=BOB).accepted
+    assert office.administrator().get("approvals", name) == stood
+
+
 def test_a_user_whose_name_looks_like_anothers_does_not_decide(office: Office) -> None:
     office.bind(_CYRILLIC, "orch-approver")
     refused = office.person(_CYRILLIC).decide(office.question(), key=_CYRILLIC)

@@ -258,11 +258,14 @@ class Scene:
 
     async def answer(self, user: str, name: str, decision: dict[str, Any] | None, key: str = "") -> None:
         """Somebody's merge patch, under their own key or another. What the API server takes is written into the books."""
-        at = self._outside.github.last()
+        at, is_forged = self._outside.github.last(), key not in ("", user)
+        stood = await self._decisions(name) if is_forged else {}
         if not await self._patch(user, "approvals", name, {"decisions": {key or user: decision}}):
             return
+        if is_forged and await self._decisions(name) == stood:
+            return  # word for word what somebody has said: to repeat it changes nothing, and nobody has answered
         claimed = frozenset((decision or {}).get("groups") or ())
-        if key not in ("", user) or not claimed <= set(PEOPLE.get(user, ())):
+        if is_forged or not claimed <= set(PEOPLE.get(user, ())):
             self.books.wrong.append(f"{user} decided as {key or user}, as a member of {sorted(claimed)}")
         answers = self.books.answers.setdefault(name, {})
         if decision is None:
@@ -270,6 +273,11 @@ class Scene:
         else:
             verdict = STALE if decision.get("digest") else decision["verdict"]
             answers[user] = Answer(verdict, claimed, at)
+
+    async def _decisions(self, name: str) -> Mapping[str, object]:
+        """The answers that stand; none where there is no question."""
+        asked = await self._approvals.find(self._namespace, name)
+        return asked.spec.decisions if asked is not None else {}
 
     async def answer_at_once(self, name: str, *users: str) -> None:
         """Several people's patches and the operator's look at the question, all on their way at the same time."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.cluster import Enforced
-from tests.integration.approvals.scene import VOTERS, Joined, Scene
+from tests.integration.approvals.scene import VOTERS, Joined, Scene, yes
 from tests.integration.approvals.witness import Books
 
 from orch.adapters.git import MirrorGit
@@ -30,6 +30,21 @@ def test_the_good_sequence_pushes_and_merges(joined: Joined) -> None:
     books = joined.do(play())
     assert books.wrong == []
     assert books.done == ["push", "merge"]
+
+
+def test_who_repeats_somebodys_words_has_neither_answered_nor_forged(joined: Joined) -> None:
+    async def play() -> Books:
+        scene = Scene(joined, quorum=2)
+        await scene.open()
+        asked = scene.questions()[-1]
+        for user in ("boris", "anna"):
+            await scene.answer(user, asked, yes("boris"), key="boris")
+        scene.close()
+        return scene.books
+
+    books = joined.do(play())
+    assert books.wrong == []
+    assert [set(answers) for answers in books.answers.values()] == [{"boris"}]
 
 
 async def _nobody_is_asked(*_: Any) -> Done:
