@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -217,6 +218,7 @@ class AnySequence(RuleBasedStateMachine):
         assert self.scene.books.wrong == []
 
 
+@pytest.mark.timeout(900)
 def test_no_sequence_of_acts_leads_to_what_nobody_saw(joined: Joined) -> None:
     run_state_machine_as_test(
         type("Played", (AnySequence,), {"joined": joined}),
