@@ -32,14 +32,15 @@ def hunt(
     *,
     go_on: Callable[[], bool],
     acts: Iterable[str] | None = None,
+    spare: Iterable[str] = (),
     what: Callable[[], object] = str,
 ) -> list[str]:
     """Have the operator or the gateway (`name`) die once at each place and occasion that it comes to; in which order it did. It
-    lives at the end. `acts`: at no other ones than these.
+    lives at the end. `acts`: at no other ones than these; `spare`: nor at these places.
 
     `go_on` is what others do meanwhile, called again and again; true when nothing is left to be done; `what`: for the failure."""
     wanted = None if acts is None else set(acts)
-    spared = [place for place in points() if wanted is not None and act_of(place) not in wanted]
+    spared = [*spare, *(place for place in points() if wanted is not None and act_of(place) not in wanted)]
     died = list[str]()
     if desk.world.processes[name].ended() is None:
         desk.world.processes[name].kill()

@@ -27,7 +27,7 @@ from tests.e2e.desk import BOT, Desk, Run
 
 SECONDS = float(os.environ.get("SECONDS") or 60)
 SEED = int(os.environ.get("SEED") or random.randrange(1_000_000))
-RUNS = int(os.environ.get("RUNS") or 15)
+RUNS = int(os.environ.get("RUNS") or 10)
 _REPOSITORIES = 5
 _SETTLE = 12
 """Seconds: longer than GitHub may stand still twice in a row and then be late, or what it does at last is done a second time."""

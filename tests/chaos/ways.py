@@ -282,10 +282,8 @@ class Cancelled(Ended):
         proof.left_no_branch(self.run)
 
 
-ALL: Sequence[type[Way]] = (
-    *(Way, Mended, Reviewed, Conflicting, Updated, MergedByHand),
-    *(Rejected, Denied, TakenOver, Closed, GivenUp, Cancelled),
-)
+MERGED: Sequence[type[Way]] = (Way, Mended, Reviewed, Conflicting, Updated, MergedByHand)
+ENDED: Sequence[type[Way]] = (Rejected, Denied, TakenOver, Closed, GivenUp, Cancelled)
 
 
 def prepare(load: Stress, kinds: Iterable[type[Way]]) -> None:
