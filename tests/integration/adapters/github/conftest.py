@@ -18,6 +18,8 @@ from orch.ports import Forge
 from orch.testservers.github.server import Running, serve_in_thread
 
 T = TypeVar("T")
+_PATIENCE = 60.0
+"""Seconds until a wait is given up: nothing but a fault comes near it, on a busy machine too."""
 DEMO = "/repos/octo/demo"
 TOKENS = {"octo": "ghp_octo_value", "alice": "ghp_alice_value", "orch-bot": "ghp_bot_value"}
 SHORT = Timeouts(connect=2.0, read=1.0, body=5.0)
@@ -77,11 +79,12 @@ class World:
 
     def until(self, ask: Callable[[], T]) -> T:
         """The first truthy answer: the journal is written when a request is over, which is after its answer."""
-        for _ in range(1000):
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
             if found := ask():
                 return found
             time.sleep(0.01)
-        raise AssertionError("it did not happen")
+        raise AssertionError(f"it did not happen within {_PATIENCE:.0f} seconds")
 
     def spent(self, login: str = "orch-bot") -> int:
         """Requests that counted against the hourly quota."""
