@@ -17,7 +17,10 @@ from tests.e2e.lots import Lot, answer_review, make
 _TWO, _ONE, _MOVING = 1, 2, 3
 _ISSUES = 5
 _MOVES = 3.0
-"""Seconds between two pushes to a base branch that never rests: less than a run needs to bring it in, be checked and be merged."""
+"""Seconds between the first two pushes to a base branch that never rests: less than a run needs to bring it in, be checked and be
+merged."""
+_SLOWER = 0.5
+"""Seconds by which each pause is longer than the one before it: how long a run needs is the machine's doing."""
 BOB, CAROL, DORA = "bob@example.com", "carol@example.com", "dora@example.com"
 
 
@@ -184,7 +187,7 @@ def _pushing(base: Checkout, *, every: float) -> Iterator[list[str]]:
     stop, pushed = threading.Event(), list[str]()
 
     def push() -> None:
-        while not stop.wait(every if pushed else 0):
+        while not stop.wait(every + _SLOWER * len(pushed) if pushed else 0):
             pushed.append(base.push("NEWS.md", f"{len(pushed) + 1}\n"))
 
     with ThreadPoolExecutor(1) as pool:
