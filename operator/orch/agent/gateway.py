@@ -126,12 +126,8 @@ class Store:
         failpoint("hand-in", Moment.ANSWERED)
 
     def _keep_trying(self, act: Callable[[], T], refused: str) -> T:
-        failed = list[Trouble]()
-        while True:
-            try:
-                return act()
-            except Trouble as trouble:
-                if trouble.status is not None and trouble.status < 500 and trouble.status != 429:
-                    raise Refused(f"{refused}: {trouble}") from trouble
-                failed.append(trouble)
-                self._patience.wait(failed)
+        def raise_final(trouble: Trouble) -> None:
+            if trouble.status is not None and trouble.status < 500 and trouble.status != 429:
+                raise Refused(f"{refused}: {trouble}") from trouble
+
+        return self._patience.keep_trying(act, raise_final)

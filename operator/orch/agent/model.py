@@ -44,17 +44,9 @@ class Model:
         """The answer to `conversation` (tools, system, messages, output_config).
 
         Raises TooMuchOutput, PromptTooLong, OutOfMoney, Refused, or GaveUp when patience ends."""
-        failed = list[Trouble]()
-        while True:
-            try:
-                answer = self._once(conversation)
-            except Trouble as trouble:
-                _raise_final(trouble)
-                failed.append(trouble)
-                self._patience.wait(failed)
-            else:
-                self._left -= answer.size
-                return answer
+        answer = self._patience.keep_trying(lambda: self._once(conversation), _raise_final)
+        self._left -= answer.size
+        return answer
 
     def _once(self, conversation: dict[str, Any]) -> Answer:
         body: dict[str, Any] = {

@@ -10,9 +10,11 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from orch.agent.errors import StepError
+
+T = TypeVar("T")
 
 MOST_ATTEMPTS: Final = 8
 MOST_CUT: Final = 4
@@ -58,6 +60,17 @@ class Patience:
     def is_over(self) -> bool:
         """Whether the deadline has passed."""
         return self.now() >= self.deadline
+
+    def keep_trying(self, act: Callable[[], T], raise_final: Callable[[Trouble], None]) -> T:
+        """What `act` returns once it succeeds. `raise_final` raises for a failure that waiting does not change. Raises GaveUp."""
+        failed = list[Trouble]()
+        while True:
+            try:
+                return act()
+            except Trouble as trouble:
+                raise_final(trouble)
+                failed.append(trouble)
+                self.wait(failed)
 
     def wait(self, failed: Sequence[Trouble]) -> None:
         """Wait for one more attempt, after those that `failed` (at least one; the last one last). Raises GaveUp if that would be
