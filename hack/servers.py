@@ -108,9 +108,13 @@ class ControlPlane:
         """The process id of a server that was started."""
         return self._running[name].pid
 
+    def await_end(self, name: str) -> None:
+        """Until a server that was killed is gone."""
+        self._running[name].wait()
+
     def revive(self, name: str) -> None:
         """Start a server that is dead as it was, with what it has on disk; nobody waits until it is ready."""
-        self._running[name].wait()
+        self.await_end(name)
         self._run(name, self._commands[name])
 
     def forget_everything(self) -> None:

@@ -72,6 +72,8 @@ class Storm:
         if name in SERVERS:
             with suppress(ProcessLookupError):
                 os.kill(self._plane.pid(name), number)
+            if number is signal.SIGKILL:
+                self._plane.await_end(name)  # it may be looked for at once, as a process's own `kill` does
         elif not self._is_dead(name):
             self._world.processes[name].kill(number)
 

@@ -97,13 +97,13 @@ def _settle_addresses(world: World) -> None:
 
 def _wait_for_all(storm: Storm, runs: list[Run]) -> None:
     deadline = monotonic() + _PATIENCE
-    while waiting := [run for run in runs if not _is_over(run)]:
-        storm.mend()
+    while waiting := [run for run in runs if not _is_over(run, storm)]:
         assert monotonic() < deadline, f"SEED={SEED}: {[(run.name, run.status) for run in waiting]}"
         sleep(1)
 
 
-def _is_over(run: Run) -> bool:
+def _is_over(run: Run, storm: Storm) -> bool:
+    storm.mend()  # before each look: an API server without its store keeps one who asks waiting for a minute
     try:
         return bool(run.status.get("completionTime"))
     except (ServerError, TransportError):  # the API server is on its way back
