@@ -79,7 +79,8 @@ class World:
         )
         self.github_url = self.model_url = self.gateway_url = self.health_url = ""
         self.processes: dict[str, Process] = {}
-        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        for name in ("logs", "tmp"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
         try:
@@ -258,8 +259,9 @@ class World:
 
     def _run(self, name: str, arguments: Sequence[str], *, env: Mapping[str, str], ready: Path) -> str:
         orch = Path(sys.executable).with_name("orch")
-        base = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+        base = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         base["PATH"] = f"{orch.parent}:{base.get('PATH', '')}"
+        base["TMPDIR"] = str(self.folder / "tmp")  # what one that is killed leaves there goes with the world
         is_ours = not Path(arguments[0]).is_absolute()
         process = Process(
             name,

@@ -50,8 +50,7 @@ def crowd(open_desk: Callable[..., Desk], tmp_path: Path) -> Callable[..., ways.
 @pytest.mark.timeout(900)
 def test_the_operator_dies_everywhere(crowd: Callable[..., ways.Crowd]) -> None:
     died = list[str]()
-    # each life looks at all runs of its crowd, so two small ones cost less than a large one
-    for kinds in (ways.MERGED, ways.ENDED):
+    for kinds in ways.CROWDS:
         some = crowd(*kinds)
         attic = Attic(some.desk)
         attic.forget_one()

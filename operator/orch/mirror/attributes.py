@@ -5,6 +5,7 @@ Called by `orch.mirror.trees`. What a reviewer sees of such a path is not what a
 
 from __future__ import annotations
 
+from orch.mirror.blobs import contents
 from orch.mirror.raw import Record
 from orch.mirror.store import Mirror
 
@@ -35,7 +36,7 @@ def _by_attribute(mirror: Mirror, sha: str, files: list[Record], paths: list[byt
 
 def _pointers(mirror: Mirror, files: list[Record]) -> list[bytes]:
     """Files whose content is an LFS pointer, whatever the attributes say."""
-    asked = "".join(f"{r.new_id}\n" for r in files).encode()
-    listed = mirror.git.run("cat-file", "--batch-check=%(objectsize)", stdin=asked).text.split()
-    small = [r for r, size in zip(files, listed, strict=True) if int(size) <= _POINTER_MAX]
-    return [r.path for r in small if mirror.git.run("cat-file", "blob", r.new_id).stdout.startswith(_POINTER)]
+    ids = (r.new_id for r in files)
+    found = contents(mirror.git, ids, at_most=_POINTER_MAX)
+    pointers = {blob for blob, content in found if content.startswith(_POINTER)}
+    return [r.path for r in files if r.new_id in pointers]

@@ -44,15 +44,15 @@ def fetch_commits(mirror: Mirror, shas: Sequence[str]) -> None:
 
 def need(mirror: Mirror, shas: Sequence[str]) -> None:
     """Make sure that commits are here. Raises Transient `MirrorIncomplete` if the remote lacks one."""
-    missing = [sha for sha in dict.fromkeys(shas) if not mirror.has(checked_sha(sha))]
-    if missing:
-        fetch_commits(mirror, missing)
-    for sha in missing:
-        if not mirror.has(sha):
-            raise Transient(
-                "MirrorIncomplete",
-                f"commit {sha[:12]} is not in the mirror and the remote does not give it: import it again",
-            )
+    missing = mirror.missing(map(checked_sha, shas))
+    if not missing:
+        return
+    fetch_commits(mirror, missing)
+    if lost := mirror.missing(missing):
+        raise Transient(
+            "MirrorIncomplete",
+            f"commit {lost[0][:12]} is not in the mirror and the remote does not give it: import it again",
+        )
 
 
 def remote_sha(mirror: Mirror, args: dict[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +56,16 @@ class Mirror:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
+    def missing(self, shas: Iterable[str]) -> list[str]:
+        """Those of these commits, full shas, that are not here; each once."""
+        asked = list(dict.fromkeys(shas))
+        lines = "".join(f"{sha}^{{commit}}\n" for sha in asked).encode()
+        found = self.git.run("cat-file", "--batch-check=%(objectname)", stdin=lines).text.splitlines()
+        return [sha for sha, line in zip(asked, found, strict=True) if line != sha]
+
     def has(self, sha: str) -> bool:
         """Whether the commit is here."""
-        return self.git.run("cat-file", "-e", f"{sha}^{{commit}}", accept=(0, 1, 128)).code == 0
+        return not self.missing([sha])
 
 
 @contextmanager

@@ -20,6 +20,7 @@ ZERO = "0" * 40
 END_SECONDS = 3
 """How long to wait for the pipes of a killed child."""
 SHA = re.compile(r"[0-9a-f]{40}")
+_FULL_REF = re.compile(r"refs(/[A-Za-z0-9._-]+)+")
 GIT_ENV: Mapping[str, str] = {
     "PATH": os.environ.get("PATH", os.defpath),
     "HOME": "/nonexistent",
@@ -159,22 +160,33 @@ class GitRepo:
 
     async def find_ref(self, ref: str) -> str | None:
         """Sha of a full ref name, or None."""
+        if (loose := self._loose(ref)) is not None:
+            return loose
         try:
             return await self.text("rev-parse", "--verify", "--quiet", "--end-of-options", ref)
         except GitError:
             return None
 
+    def _loose(self, ref: str) -> str | None:
+        """What a ref's own file says, which it has until somebody packs it (gitrepository-layout(5)): most are looked up so, and a
+        look takes no process."""
+        if not _FULL_REF.fullmatch(ref) or ".." in ref:
+            return None
+        try:
+            said = (self.path / ref).read_text().strip()
+        except (OSError, ValueError):
+            return None
+        return said if SHA.fullmatch(said) else None
+
     async def find_commit_sha(self, rev: str) -> str | None:
         """Sha of the commit that a sha, branch, tag or full ref names; None when there is none."""
-        if not rev or rev.startswith("-") or any(c in rev for c in " ~^:?*[\\") or ".." in rev or "@{" in rev:
+        if not rev or rev.startswith("-") or any(c in rev for c in " ~^:?*[\\\n") or ".." in rev or "@{" in rev:
             return None
-        for candidate in (f"refs/heads/{rev}", f"refs/tags/{rev}", rev if rev.startswith("refs/") else None, rev):
-            if candidate is None:
-                continue
-            found = await self.find_ref(f"{candidate}^{{commit}}")
-            if found is not None:
-                return found
-        return None
+        if rev in self._commits:
+            return rev
+        asked = "".join(f"{name}^{{commit}}\n" for name in (f"refs/heads/{rev}", f"refs/tags/{rev}", rev))
+        found = await self.git("cat-file", "--batch-check=%(objectname)", data=asked.encode())
+        return next((line for line in found.decode(errors="replace").splitlines() if SHA.fullmatch(line)), None)
 
     async def update_ref(self, ref: str, new: str, old: str | None = None) -> None:
         """Set a ref; with `old` only if it is that (ZERO: does not exist). Raises GitError."""
