@@ -109,14 +109,17 @@ def rights(name: str, namespace: str, subject: dict[str, str], *rules: str, only
 
 
 @pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
-    """The server of this test run, with the resources of crds/ established."""
+def control_plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str, testrun_uid: str) -> Iterator[Cluster]:
+    """The server of this test run, with the resources of crds/ established.
+
+    Its folder is named for the run: the temporary folder of the one before may have had the same name, and its server may still
+    be ending."""
     programs = binaries.find(print)
     if programs is None:
         pytest.fail("no control plane: run `make setup` first", pytrace=False)
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
-    with keeper.hold(shared / "controlplane") as place:
+    with keeper.hold(shared / f"controlplane-{testrun_uid}") as place:
         kubectl = Kubectl(programs["kubectl"], place.kubeconfig)
         with exclusive(shared / "crds.lock"):
             _apply_crds(kubectl, done=place.servers / "crds-applied")

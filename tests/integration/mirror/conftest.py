@@ -67,6 +67,13 @@ class Server:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
+    def hold(self, folder: Path, *, first: str = "true") -> Path:
+        """Keep a push waiting, after the command `first`, while the file that this makes is there: until it or its folder is deleted."""
+        held = folder / "held"
+        held.touch()
+        self.hook(f"{first}; while [ -e {held} ]; do sleep 0.05; done")
+        return held
+
 
 class Handler(BaseHTTPRequestHandler):
     """Authenticates, fails as told, and hands the rest to git http-backend (CGI)."""

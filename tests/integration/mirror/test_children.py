@@ -107,12 +107,12 @@ async def test_nobody_knows_what_became_of_a_push_whose_child_died(
     git: MirrorGit, remote: Remote, person: Work, server: Server, tmp_path: Path
 ) -> None:
     base = await git.fetch(remote, "main")
-    entered, leave = tmp_path / "entered", tmp_path / "leave"
+    entered = tmp_path / "entered"
     os.mkfifo(entered)
-    server.hook(f"echo > {entered}; until [ -e {leave} ]; do sleep 0.05; done")
+    held = server.hold(tmp_path, first=f"echo > {entered}")
     pushing = asyncio.create_task(git.push(remote, sha=base, branch="orch/1", expected=None))
     await asyncio.to_thread(entered.read_bytes)
     os.kill(*alive(), signal.SIGKILL)
     with pytest.raises(errors.Ambiguous, match="the mirror's child for push died without an answer"):
         await pushing
-    leave.touch()
+    held.unlink()

@@ -204,15 +204,15 @@ async def test_cancelling_ends_git(
     git: MirrorGit, remote: Remote, person: Work, server: Server, tmp_path: Path
 ) -> None:
     _, ours = await publish(git, remote, person, {"a": "1\n"})
-    entered, leave = tmp_path / "entered", tmp_path / "leave"
+    entered = tmp_path / "entered"
     os.mkfifo(entered)
-    server.hook(f"echo > {entered}; until [ -e {leave} ]; do sleep 0.05; done")
+    held = server.hold(tmp_path, first=f"echo > {entered}")
     pushing = asyncio.create_task(git.push(remote, sha=ours, branch="orch/1", expected=None))
     await asyncio.to_thread(entered.read_bytes)
     pushing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pushing
-    leave.touch()
+    held.unlink()
     assert await asyncio.to_thread(are_gone, tmp_path / "data")
 
 
@@ -220,12 +220,11 @@ async def test_a_deadline_on_a_push_leaves_the_outcome_open(
     remote: Remote, person: Work, server: Server, tmp_path: Path, git: MirrorGit
 ) -> None:
     _, ours = await publish(git, remote, person, {"a": "1\n"})
-    leave = tmp_path / "leave"
-    server.hook(f"until [ -e {leave} ]; do sleep 0.05; done")
+    held = server.hold(tmp_path)
     hasty = MirrorGit(tmp_path / "data", deadlines={"push": 1.0})
     with pytest.raises(errors.Ambiguous, match="took longer than 1 s"):
         await hasty.push(remote, sha=ours, branch="orch/1", expected=None)
-    leave.touch()
+    held.unlink()
     assert await asyncio.to_thread(are_gone, tmp_path / "data")
 
 
