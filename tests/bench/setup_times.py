@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.bench.figure import Figure
 
 _ROOT = Path(__file__).resolve().parents[2]
+_SHOWN = 10_000
+"""Characters of what a failed target said last."""
 
 
 def measure() -> Iterator[Figure]:
@@ -40,12 +42,16 @@ def measure_tests() -> Iterator[Figure]:
 
 def _seconds(target: str, folder: Path, env: Mapping[str, str] | None = None) -> float:
     began = time.monotonic()
-    subprocess.run(
+    done = subprocess.run(
         ["make", target],
         cwd=folder,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
+    if done.returncode:
+        raise RuntimeError(f"make {target} ended with status {done.returncode}:\n{done.stdout[-_SHOWN:]}")
     return round(time.monotonic() - began, 1)
