@@ -104,17 +104,15 @@ class ControlPlane:
         """Whether a server that was started, `etcd` say, has ended."""
         return self._running[name].poll() is not None
 
-    def pid(self, name: str) -> int:
-        """The process id of a server that was started."""
-        return self._running[name].pid
-
-    def await_end(self, name: str) -> None:
-        """Until a server that was killed is gone."""
-        self._running[name].wait()
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to a server that was started; with SIGKILL, wait until it is gone. One that has ended is no error."""
+        self._running[name].send_signal(number)
+        if number is signal.SIGKILL:
+            self._running[name].wait()
 
     def revive(self, name: str) -> None:
         """Start a server that is dead as it was, with what it has on disk; nobody waits until it is ready."""
-        self.await_end(name)
+        self._running[name].wait()
         self._run(name, self._commands[name])
 
     def forget_everything(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -70,10 +69,7 @@ class Storm:
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         if name in SERVERS:
-            with suppress(ProcessLookupError):
-                os.kill(self._plane.pid(name), number)
-            if number is signal.SIGKILL:
-                self._plane.await_end(name)  # it may be looked for at once, as a process's own `kill` does
+            self._plane.kill(name, number)
         elif not self._is_dead(name):
             self._world.processes[name].kill(number)
 
