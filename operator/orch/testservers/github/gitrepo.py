@@ -20,6 +20,7 @@ ZERO = "0" * 40
 END_SECONDS = 3
 """How long to wait for the pipes of a killed child."""
 SHA = re.compile(r"[0-9a-f]{40}")
+_COMMITS = re.compile(r"\^?[0-9a-f]{40}(\.\.\.[0-9a-f]{40})?")
 _FULL_REF = re.compile(r"refs(/[A-Za-z0-9._-]+)+")
 GIT_ENV: Mapping[str, str] = {
     "PATH": os.environ.get("PATH", os.defpath),
@@ -34,6 +35,7 @@ GIT_ENV: Mapping[str, str] = {
 CONFIG = {
     "core.logAllRefUpdates": "false",
     "gc.auto": "0",
+    "maintenance.auto": "false",
     "receive.autogc": "false",
     "receive.fsckObjects": "true",
     "transfer.hideRefs": "refs/standin",
@@ -46,6 +48,8 @@ CONFIG = {
 _COMMIT_FORMAT = "%x00".join(["%H", "%T", "%P", "%an", "%ae", "%at", "%cn", "%ce", "%ct", "%B"])
 _COMMIT_FIELDS = 10
 _PATCH_LIMIT = 200_000
+_MOST_ANSWERS = 500
+_LONGEST_ANSWER = 1_000_000
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
 
 
@@ -122,13 +126,14 @@ async def end(process: asyncio.subprocess.Process) -> None:
 
 
 class GitRepo:
-    """One bare repository. Commits are cached: their content is their name."""
+    """One bare repository. Commits, and what git says of them alone, are cached: their content is their name."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = asyncio.Lock()
         """Held while refs are written, so that a push and a merge do not interleave."""
         self._commits: dict[str, Commit] = {}
+        self._answers: dict[tuple[str, ...], tuple[int, bytes]] = {}
 
     async def git(self, *args: str, data: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Output of a git command. Raises GitError when it fails."""
@@ -136,6 +141,22 @@ class GitRepo:
         if code != 0:
             raise GitError(err.decode(errors="replace").strip() or f"git {args[0]} failed with {code}")
         return out
+
+    async def compare(self, *args: str) -> tuple[int, bytes]:
+        """Exit code, 0 or 1, and output of a git command about commits. Raises GitError for any other.
+
+        Where it names them by their shas, and nothing but options besides, git always says the same, and is asked once: a pull
+        request is looked at again and again."""
+        if args in self._answers:
+            return self._answers[args]
+        code, out, err = await run_git(f"--git-dir={self.path}", *args)
+        if code not in (0, 1):
+            raise GitError(err.decode(errors="replace").strip() or f"git {args[0]} failed with {code}")
+        if len(out) <= _LONGEST_ANSWER and all(arg.startswith("-") or _COMMITS.fullmatch(arg) for arg in args[1:]):
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            self._answers[args] = code, out
+        return code, out
 
     async def text(self, *args: str, env: Mapping[str, str] | None = None) -> str:
         return (await self.git(*args, env=env)).decode(errors="replace").strip()
@@ -204,7 +225,7 @@ class GitRepo:
     async def log(self, *revisions: str, limit: int | None = None, options: Sequence[str] = ()) -> list[Commit]:
         args = [f"--max-count={limit}"] if limit is not None else []
         # The revisions are shas, or ^sha, of ours: never text of a request.
-        out = await self.git("log", "-z", f"--format=tformat:{_COMMIT_FORMAT}", *args, *revisions, *options)
+        _, out = await self.compare("log", "-z", f"--format=tformat:{_COMMIT_FORMAT}", *args, *revisions, *options)
         fields = out.decode(errors="replace").split("\0")
         commits = [
             _commit(fields[start : start + _COMMIT_FIELDS])
@@ -230,17 +251,22 @@ class GitRepo:
     async def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor, None for unrelated histories."""
         try:
-            return await self.text("merge-base", one, other)
+            code, out = await self.compare("merge-base", one, other)
         except GitError:
             return None
+        return out.decode().strip() if code == 0 else None
 
     async def is_ancestor(self, ancestor: str, descendant: str) -> bool:
-        code, _, _ = await run_git(f"--git-dir={self.path}", "merge-base", "--is-ancestor", ancestor, descendant)
+        try:
+            code, _ = await self.compare("merge-base", "--is-ancestor", ancestor, descendant)
+        except GitError:
+            return False
         return code == 0
 
     async def ahead_behind(self, base: str, head: str) -> tuple[int, int]:
         """How many commits `head` has that `base` lacks, and the reverse."""
-        behind, ahead = (await self.text("rev-list", "--left-right", "--count", f"{base}...{head}")).split()
+        _, out = await self.compare("rev-list", "--left-right", "--count", f"{base}...{head}")
+        behind, ahead = out.split()
         return int(ahead), int(behind)
 
     async def commit_tree(
@@ -270,12 +296,8 @@ class GitRepo:
 
     async def merge_tree(self, ours: str, theirs: str) -> str | None:
         """Tree of the three-way merge, None on conflict. Source: git-merge-tree(1), exit status."""
-        code, out, err = await run_git(
-            f"--git-dir={self.path}", "merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories",
-            ours, theirs,
-        )  # fmt: skip
-        if code not in (0, 1):
-            raise GitError(err.decode(errors="replace").strip())
+        options = ("--write-tree", "--no-messages", "--allow-unrelated-histories")
+        code, out = await self.compare("merge-tree", *options, ours, theirs)
         return out.decode().split("\n", 1)[0].strip() if code == 0 else None
 
     # -- content
@@ -283,12 +305,13 @@ class GitRepo:
     async def diff(self, base: str, head: str) -> list[FileDiff]:
         """Files that differ from tree-ish `base` to `head`, renames found, with patches as GitHub shows them."""
         options = ("-r", "-M", "--no-ext-diff", "--no-textconv", "--full-index")
-        summary = await self.git("diff-tree", "--raw", "--numstat", "-z", *options, base, head)
-        patches = await self.git("diff-tree", "-p", *options, base, head)
+        _, summary = await self.compare("diff-tree", "--raw", "--numstat", "-z", *options, base, head)
+        _, patches = await self.compare("diff-tree", "-p", *options, base, head)
         return _join_diff(summary.decode(errors="replace"), patches.decode(errors="replace"))
 
     async def patch_text(self, base: str, head: str) -> bytes:
-        return await self.git("diff-tree", "-p", "-r", "-M", "--no-ext-diff", "--no-textconv", base, head)
+        _, patch = await self.compare("diff-tree", "-p", "-r", "-M", "--no-ext-diff", "--no-textconv", base, head)
+        return patch
 
     async def ls_tree(self, treeish: str, path: str = "", *, recursive: bool = False) -> list[TreeEntry]:
         """Entries of a tree, or the one entry of a file. Raises GitError when `treeish` is none."""

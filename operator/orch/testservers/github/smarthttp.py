@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import subprocess
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -184,11 +186,19 @@ def _missing_for_workflows(caller: Caller) -> str | None:
     return None if has_permission(caller, "workflows:write") else "workflows` permission"
 
 
+@functools.cache
+def _program() -> str:
+    """The CGI program itself: `git http-backend` is one process more for each request, which does nothing but start it."""
+    folder = subprocess.run(
+        ["git", "--exec-path"], env=GIT_ENV, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return f"{folder}/git-http-backend"
+
+
 async def _backend(request: Request, env: dict[str, str], *, whole: bool = False) -> Response:
     """Run the CGI program. With `whole` the answer is read to its end before it is given back (pushes)."""
     process = await asyncio.create_subprocess_exec(
-        "git",
-        "http-backend",
+        _program(),
         env=env,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
