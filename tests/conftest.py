@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `hack` and `tests` are not installed
+from tests.gitenv import SETTINGS  # noqa: E402
+
 pytest_plugins = ["tests.memory", "tests.skips"]
 
 # No test may reach what a person's shell points to, nor depend on how a person set git up.
 for _name in ("GITHUB_TOKEN", "GH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "KUBECONFIG"):
     os.environ.pop(_name, None)
-os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "*", "no_proxy": "*"}
+os.environ |= {**SETTINGS, "NO_PROXY": "*", "no_proxy": "*"}
 os.environ["GOGC"] = "off"  # of kubectl, which is over before its garbage matters
 
 # Every HTTP client reads the machine's certificates when it is made, be it for a stand-in on loopback: once will do.
@@ -36,8 +38,6 @@ hypothesis.settings.register_profile("orch", deadline=None)
 hypothesis.settings.load_profile("orch")
 
 _WORLDS = ("e2e", "chaos")
-_WORLDS_SHARE = 0.8
-"""Of the time after the unit tests: in the rest of it no world begins."""
 _TOGETHER = (
     "e2e/",
     "chaos/",
@@ -86,13 +86,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Unit tests first: they say soonest what is wrong. Worlds spend most of their time waiting, so they are spread evenly among the
-    integration tests, which compute: no core is idle meanwhile. The last of these have no world among them, so that no worker has
-    a long one left to itself when the others are done."""
+    integration tests, which compute: no core is idle meanwhile."""
     files = list(dict.fromkeys(item.path for item in items))
     worlds = [file for file in files if _folder(file) in _WORLDS]
     others = [file for file in files if _folder(file) not in (*_WORLDS, "unit")]
     place = {file: number / len(group) for group in (worlds, others) for number, file in enumerate(group)}
-    place |= {file: _WORLDS_SHARE * place[file] for file in worlds}
     items.sort(key=lambda item: place.get(item.path, -1.0))
     gc.freeze()  # thousands of tests: no collection needs to look at them all again
 

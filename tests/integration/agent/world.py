@@ -24,6 +24,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from tests.gitenv import git_env
 
 from orch.agent.main import main as agent
 from orch.api.work import (
@@ -39,11 +40,7 @@ from orch.api.work import (
 from orch.testservers.model import Running, serve_in_thread
 
 TICKET = "ticket-canary-0123456789abcdef"
-ENV = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"} | {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "t"), ("EMAIL", "t@example.com"), ("DATE", "2026-01-01T00:00:00Z"))
-}
+ENV = git_env("T", date="2026-01-01T00:00:00Z")
 
 
 def git(folder: Path, *words: str, stdin: bytes = b"") -> str:

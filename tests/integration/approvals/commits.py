@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-_ENV = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",
-}
+from tests.gitenv import git_env
+
 _WHO = "Somebody <somebody@example.com> 1700000000 +0000"
 _WORK = "refs/heads/work"
 
@@ -51,7 +44,9 @@ class Commits:
 
 def git_in(path: Path, *args: str, stdin: bytes = b"") -> bytes:
     """git in a bare repository, with nobody's settings. Raises CalledProcessError with what git said."""
-    done = subprocess.run(["git", f"--git-dir={path}", *args], input=stdin, capture_output=True, env=_ENV, timeout=60)
+    done = subprocess.run(
+        ["git", f"--git-dir={path}", *args], input=stdin, capture_output=True, env=git_env(), timeout=60
+    )
     if done.returncode:
         said = done.stderr.decode(errors="replace")
         raise subprocess.CalledProcessError(done.returncode, f"git {args[0]}: {said}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import socket
 import subprocess
 import threading
@@ -13,23 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.gitenv import git_env
 
 from orch.adapters.git import MirrorGit
 from orch.ports import Credential, Remote
 
 TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
-PERSON = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.com",
-    "GIT_COMMITTER_NAME": "Ann",
-    "GIT_COMMITTER_EMAIL": "ann@example.com",
-    "GIT_AUTHOR_DATE": "@1700000000 +0000",
-    "GIT_COMMITTER_DATE": "@1700000000 +0000",
-}
+PERSON = git_env("Ann", date="@1700000000 +0000")
 
 
 def run_git(where: Path, *args: str, stdin: bytes = b"", **env: str) -> str:

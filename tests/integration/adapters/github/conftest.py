@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
+from tests.gitenv import git_env
 
 from orch.adapters.github import GitHubForges, Host
 from orch.adapters.github.line import Timeouts
@@ -23,14 +23,7 @@ _PATIENCE = 60.0
 DEMO = "/repos/octo/demo"
 TOKENS = {"octo": "ghp_octo_value", "alice": "ghp_alice_value", "orch-bot": "ghp_bot_value"}
 SHORT = Timeouts(connect=2.0, read=1.0, body=5.0)
-GIT_ENV = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-}
-for _role in ("AUTHOR", "COMMITTER"):
-    GIT_ENV |= {f"GIT_{_role}_NAME": "Alice", f"GIT_{_role}_EMAIL": "alice@example.com"}
+GIT_ENV = git_env()
 
 MakeForge = Callable[..., Forge]
 

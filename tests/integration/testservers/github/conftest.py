@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,23 +13,14 @@ from typing import Any
 import httpx2
 import pytest
 from github import Auth, Github
+from tests.gitenv import git_env
 
 from orch.testservers.github.server import Running, serve_in_thread
 
 TOKENS = {"octo": "ghp_octo", "alice": "ghp_alice", "reader": "ghp_reader", "stranger": "ghp_stranger"}
 DEMO = "/repos/octo/demo"
 FIXED = "def add(a, b):\n    return a + b\n"
-GIT_ENV = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_AUTHOR_NAME": "Alice",
-    "GIT_AUTHOR_EMAIL": "alice@example.com",
-    "GIT_COMMITTER_NAME": "Alice",
-    "GIT_COMMITTER_EMAIL": "alice@example.com",
-}
+GIT_ENV = git_env()
 
 
 def seed_of(project: Path) -> dict[str, Any]:

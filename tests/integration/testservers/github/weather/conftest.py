@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
+from tests.gitenv import git_env
 
 from orch.testservers.github.server import serve_in_thread
 
@@ -96,19 +96,8 @@ class World:
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
         """Run git without anybody's settings; what it printed. Its own words are in the error when it fails."""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.root),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_AUTHOR_NAME": "octo",
-            "GIT_AUTHOR_EMAIL": "octo@example.com",
-            "GIT_COMMITTER_NAME": "octo",
-            "GIT_COMMITTER_EMAIL": "octo@example.com",
-            "LC_ALL": "C",
-        }
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd or self.root, env=environment, capture_output=True, text=True
+            ["git", *arguments], cwd=cwd or self.root, env=git_env("octo"), capture_output=True, text=True
         )
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, f"git {arguments[0]}: {done.stderr}")
