@@ -17,10 +17,9 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 VARIABLE: Final = "ORCH_FAILPOINTS"
 STEPS_VARIABLE: Final = "ORCH_STEP_FAILPOINTS"
@@ -42,8 +41,7 @@ _NO_REQUEST: Final = (Moment.BEFORE, Moment.ANSWERED)
 """Of acts that are sent through another act's door, or that are no request."""
 
 
-@dataclass(frozen=True)
-class Act:
+class Act(NamedTuple):
     """One thing that orch does to the world. `where`: the module that names it. `varies`: the moments at which its occasions are
     told apart, since it is not the same act on each of them; what only repeats itself is cut once."""
 

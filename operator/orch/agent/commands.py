@@ -14,9 +14,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 KEPT: Final = 30_000
 """Bytes of output that are kept: the first tenth and the end."""
@@ -35,8 +34,7 @@ CUT_SHORT: Final = (OUT_OF_TIME, _OUT_OF_OUTPUT)
 """Exit codes of commands that did not end by themselves."""
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How a command ended. `exit_code`: 128 + signal when a signal ended it, or one of `CUT_SHORT`."""
 
     exit_code: int

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 from typing import Final
@@ -177,7 +176,7 @@ def _output(command: list[str], folder: Path) -> str:
     if any("\0" in word for word in command):
         raise ToolError("a search cannot hold a NUL character")
     with (
-        tempfile.TemporaryFile() as errors,
+        os.fdopen(os.memfd_create("errors"), "w+b") as errors,
         subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
         ) as process,

@@ -5,17 +5,15 @@ Called by `toolserver`. The file is written by hostile code: an unreadable or to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 BIGGEST: Final = 50_000_000
 MOST_NAMES: Final = 2_000
 _LONGEST_NAME: Final = 500
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """What the file says. `failing`: `classname::name`, at most 2000; errors (also in collecting) count as failed."""
 
     passed: int

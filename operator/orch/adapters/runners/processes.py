@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _PROC = Path("/proc")
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """One process for ever. `str()` is its uid, `<pid>-<start time in clock ticks since boot>`."""
 
     pid: int
@@ -54,8 +53,7 @@ class Process:
                 os.close(pidfd)
 
 
-@dataclass(frozen=True)
-class _Stat:
+class _Stat(NamedTuple):
     pid: int
     state: str
     parent: int

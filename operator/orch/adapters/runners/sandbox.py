@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from orch.failpoints import STEPS_VARIABLE, VARIABLE
 
@@ -45,8 +45,7 @@ _TMP_BYTES: Final = 2_000_000_000
 _PATH: Final = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
-@dataclass(frozen=True)
-class Python:
+class Python(NamedTuple):
     """Our interpreter and packages, as both programs need them. All paths are the same inside and outside."""
 
     executable: str
@@ -81,15 +80,14 @@ class Python:
         return {"PYTHONPATH": ":".join(self.search), "LANG": "C.UTF-8", "PYDANTIC_DISABLE_PLUGINS": "1", **told}
 
 
-@dataclass
-class Sandbox:
+class Sandbox(NamedTuple):
     """What is visible inside besides the system: folders to read, to write, and files made of bytes."""
 
-    read: list[tuple[str, str]] = field(default_factory=list)
+    read: Sequence[tuple[str, str]]
     """(outside, inside)."""
-    write: list[tuple[str, str]] = field(default_factory=list)
-    data: dict[str, bytes] = field(default_factory=dict)
-    env: dict[str, str] = field(default_factory=dict)
+    env: Mapping[str, str]
+    write: Sequence[tuple[str, str]] = ()
+    data: Mapping[str, bytes] = MappingProxyType({})
     folder: str = "/"
 
     def wrap(self, bwrap: Sequence[str], command: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -108,7 +106,7 @@ class Sandbox:
             options += ["--ro-bind", outside, inside]
         for outside, inside in self.write:
             options += ["--bind", outside, inside]
-        files = {path: text.encode() for path, text in _FILES.items()} | self.data
+        files = {path: text.encode() for path, text in _FILES.items()} | dict(self.data)
         descriptors = [_memory_file(content) for content in files.values()]
         for path, descriptor in zip(files, descriptors, strict=True):
             options += ["--ro-bind-data", str(descriptor), path]

@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 REPORT_PREFIX: Final = "sha256:"
 _MOST: Final = 1_000_000
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What the supervisor is told. `bwrap`: the command with its fixed options, empty for no sandbox at all. `input_digest`: what
     the step was asked, so that its folder is not taken for that of another question."""
 
@@ -35,8 +33,7 @@ class Order:
     input_digest: str = ""
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """How a step ended. `report`: digest, set when it succeeded; `message`: one line, why not. `vanished`: something killed its
     program, the kernel for want of memory say, so that nobody knows what it would have come to."""
 
@@ -60,7 +57,7 @@ class StepFolder:
 
     def write_order(self, order: Order) -> None:
         """Say what is to be done."""
-        self._order.write_text(json.dumps(asdict(order)))
+        self._order.write_text(json.dumps(order._asdict()))
 
     def read_order(self) -> Order:
         """What is to be done."""
@@ -95,7 +92,7 @@ class StepFolder:
     def write_result(self, result: Result) -> None:
         """Say how it ended; a reader sees all of it or nothing."""
         draft = self.path / ".result"
-        draft.write_text(json.dumps(asdict(result)))
+        draft.write_text(json.dumps(result._asdict()))
         draft.replace(self._result)
 
     def result(self) -> Result | None:

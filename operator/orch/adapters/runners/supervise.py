@@ -8,7 +8,6 @@ one last line. Standard library only.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
@@ -109,7 +108,7 @@ class Supervisor:
         """Start both programs and wait for the agent."""
         wakeup = self._listen_to_signals()
         if not self._order.bwrap:
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what leaves its session still is ours to end
+            _adopt_orphans()
         ours, theirs = socket.socketpair()
         with ours, theirs:
             python = Python.current()
@@ -256,6 +255,13 @@ class Supervisor:
             self._pump(0.2)
             if not self._order.bwrap:
                 _kill_descendants()
+
+
+def _adopt_orphans() -> None:
+    """What leaves its session still is ours to end."""
+    import ctypes  # a twentieth of our start, and a step in a sandbox has no use for it
+
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _kill_descendants() -> None:
