@@ -16,22 +16,22 @@ from orch.policy.files import is_licence
 _HEAD: Final = 4000
 """Characters in which a notice stands."""
 
-_SPDX: Final = re.compile(
-    r"SPDX-License-Identifier:[ \t]*\(?([A-Za-z0-9.+-]+(?:[ \t]+(?:AND|OR|WITH)[ \t]+[A-Za-z0-9.+-]+)*)"
-)
+_SPDX: Final = r"SPDX-License-Identifier:[ \t]*\(?([A-Za-z0-9.+-]+(?:[ \t]+(?:AND|OR|WITH)[ \t]+[A-Za-z0-9.+-]+)*)"
 _WORDS: Final = (
-    ("AGPL", re.compile(r"GNU\s+AFFERO\s+GENERAL\s+PUBLIC\s+LICENSE", re.I)),
-    ("LGPL", re.compile(r"GNU\s+(LESSER|LIBRARY)\s+GENERAL\s+PUBLIC\s+LICENSE", re.I)),
-    ("GPL", re.compile(r"GNU\s+GENERAL\s+PUBLIC\s+LICENSE", re.I)),
-    ("Apache", re.compile(r"Licensed\s+under\s+the\s+Apache\s+License|Apache\s+License\s+Version\s+2", re.I)),
-    ("MPL", re.compile(r"Mozilla\s+Public\s+License", re.I)),
-    ("EPL", re.compile(r"Eclipse\s+Public\s+License", re.I)),
-    ("MIT", re.compile(r"Permission\s+is\s+hereby\s+granted,\s+free\s+of\s+charge", re.I)),
-    ("ISC", re.compile(r"Permission\s+to\s+use,\s+copy,\s+modify,\s+and/or\s+distribute", re.I)),
-    ("BSD", re.compile(r"Redistribution\s+and\s+use\s+in\s+source\s+and\s+binary\s+forms", re.I)),
-    ("SSPL", re.compile(r"Server\s+Side\s+Public\s+License", re.I)),
-    ("BUSL", re.compile(r"Business\s+Source\s+License", re.I)),
+    ("AGPL", r"GNU\s+AFFERO\s+GENERAL\s+PUBLIC\s+LICENSE"),
+    ("LGPL", r"GNU\s+(LESSER|LIBRARY)\s+GENERAL\s+PUBLIC\s+LICENSE"),
+    ("GPL", r"GNU\s+GENERAL\s+PUBLIC\s+LICENSE"),
+    ("Apache", r"Licensed\s+under\s+the\s+Apache\s+License|Apache\s+License\s+Version\s+2"),
+    ("MPL", r"Mozilla\s+Public\s+License"),
+    ("EPL", r"Eclipse\s+Public\s+License"),
+    ("MIT", r"Permission\s+is\s+hereby\s+granted,\s+free\s+of\s+charge"),
+    ("ISC", r"Permission\s+to\s+use,\s+copy,\s+modify,\s+and/or\s+distribute"),
+    ("BSD", r"Redistribution\s+and\s+use\s+in\s+source\s+and\s+binary\s+forms"),
+    ("SSPL", r"Server\s+Side\s+Public\s+License"),
+    ("BUSL", r"Business\s+Source\s+License"),
 )
+"""In any case of letters. Compiled when they are first looked for: a mirror child imports this, and seldom asks."""
+
 _COPYLEFT: Final = frozenset({"AGPL", "GPL", "LGPL", "MPL", "EPL", "SSPL", "BUSL"})
 
 
@@ -51,6 +51,6 @@ def read(source: Source) -> Iterator[SourceFact]:
 def family(text: str) -> str:
     """`Apache`, `GPL`…; an SPDX expression of several as it stands; empty for a text without a notice."""
     head = text[:_HEAD]
-    if found := _SPDX.search(head):
+    if found := re.search(_SPDX, head):
         return found[1] if " " in found[1] else found[1].split("-")[0]
-    return next((name for name, words in _WORDS if words.search(head)), "")
+    return next((name for name, words in _WORDS if re.search(words, head, re.I)), "")

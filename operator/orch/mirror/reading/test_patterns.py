@@ -8,61 +8,55 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from orch.api.facts import FactKind, SourceFact
 from orch.mirror.reading.source import Source
 
 
-@dataclass(frozen=True)
-class Patterns:
-    """What a test, a skip and a check look like."""
+class Patterns(NamedTuple):
+    """What a test, a skip and a check look like. Compiled when they are first looked for, since most changes need none."""
 
-    test: re.Pattern[str]
-    skip: re.Pattern[str]
-    check: re.Pattern[str]
-
-
-def _patterns(test: str, skip: str, check: str) -> Patterns:
-    return Patterns(*(re.compile(pattern, re.MULTILINE) for pattern in (test, skip, check)))
+    test: str
+    skip: str
+    check: str
 
 
 _COMMENT: Final = re.compile(r"(?<!:)//[^\n]*|/\*.*?\*/", re.DOTALL)
 _HASH_COMMENT: Final = re.compile(r"(?m)^\s*#[^\n\[]*$")
 
-_JAVASCRIPT: Final = _patterns(
+_JAVASCRIPT: Final = Patterns(
     r"(?<![\w.$])x?(?:it|test)(?:\.\w+)*(?:\([^()\n]*\))?\s*\(\s*['\"`]",
     r"(?<![\w.$])(?:it|test|describe|context|suite)\.(?:skip|todo|fixme|failing|only)\b|(?<![\w.$])x(?:it|test|describe)\s*\(",
     r"\bexpect\s*\(|\bassert(?:\.\w+)?\s*\(|\.should\b",
 )
-_GO: Final = _patterns(
+_GO: Final = Patterns(
     r"^func (?:Test|Fuzz|Example)\w*\(|\bt\.Run\(",
     r"\bt\.Skip(?:f|Now)?\(|testing\.Short\(\)",
     r"\bt\.(?:Errorf?|Fatalf?|Fail|FailNow)\(|\b(?:assert|require)\.\w+\(",
 )
-_JVM: Final = _patterns(
+_JVM: Final = Patterns(
     r"@(?:Test|ParameterizedTest|RepeatedTest|Property)\b|\[(?:Fact|Theory|Test|TestMethod|TestCase)\b",
     r"@(?:Disabled|Ignore)\b|\[Ignore\b|\bSkip\s*=|\bassume(?:True|False|That)?\s*\(",
     r"\b[Aa]ssert\w*\s*[.(]|\bverify\s*\(|\.[sS]hould\w*\b|\bexpectThrows\b",
 )
-_RUBY: Final = _patterns(
+_RUBY: Final = Patterns(
     r"^\s*x?(?:it|specify|scenario|test)\s+['\"]|^\s*def test_",
     r"^\s*x(?:it|describe|context)\b|\bskip\b|\bpending\b",
     r"\bexpect\s*[({]|\bassert\w*|\brefute\w*|\.should\b",
 )
-_RUST: Final = _patterns(r"#\[(?:\w+::)*test\b", r"#\[ignore\b", r"\b(?:debug_)?assert(?:_eq|_ne|_matches)?!|\bpanic!")
-_PHP: Final = _patterns(
+_RUST: Final = Patterns(r"#\[(?:\w+::)*test\b", r"#\[ignore\b", r"\b(?:debug_)?assert(?:_eq|_ne|_matches)?!|\bpanic!")
+_PHP: Final = Patterns(
     r"function test\w*\s*\(|@test\b|#\[Test\]|(?<![\w$>])(?:it|test)\s*\(\s*['\"]",
     r"markTest(?:Skipped|Incomplete)|->skip\(",
     r"(?:\$this->|self::|static::)assert\w+|\bexpect\w*\s*\(",
 )
-_CPP: Final = _patterns(
+_CPP: Final = Patterns(
     r"\b(?:TYPED_)?TEST(?:_[FP]|_CASE)?\s*\(|\bSCENARIO\s*\(",
     r"\bDISABLED_|\bGTEST_SKIP\b|\[!?(?:mayfail|shouldfail|\.)\]",
     r"\b(?:EXPECT|ASSERT|CHECK|REQUIRE)\w*\s*\(",
 )
-_SWIFT: Final = _patterns(
+_SWIFT: Final = Patterns(
     r"\bfunc test\w*\s*\(|@Test\b", r"\bXCTSkip\w*|\.disabled\(", r"\bXCTAssert\w*|#expect\b|#require\b"
 )
 
@@ -81,15 +75,19 @@ LANGUAGES: Final[dict[str, Patterns]] = {
 def read(source: Source, patterns: Patterns) -> Iterator[SourceFact]:
     """A file that is new has lost nothing; one that is gone has lost all."""
     old, new = _plain(source.old or "", patterns), _plain(source.new or "", patterns)
-    tests = len(patterns.test.findall(old)), len(patterns.test.findall(new))
-    skips = len(patterns.skip.findall(old)), len(patterns.skip.findall(new))
-    checks = len(patterns.check.findall(old)), len(patterns.check.findall(new))
+    tests = _count(patterns.test, old), _count(patterns.test, new)
+    skips = _count(patterns.skip, old), _count(patterns.skip, new)
+    checks = _count(patterns.check, old), _count(patterns.check, new)
     if tests[1] < tests[0]:
         yield source.fact(FactKind.TESTS_FEWER, before=tests[0], after=tests[1])
     if source.old is not None and skips[1] > skips[0]:
         yield source.fact(FactKind.TEST_SKIPPED, before=skips[0], after=skips[1])
     if source.new is not None and checks[1] < checks[0]:
         yield source.fact(FactKind.TEST_WEAKENED, before=checks[0], after=checks[1])
+
+
+def _count(pattern: str, text: str) -> int:
+    return sum(1 for _ in re.finditer(pattern, text, re.MULTILINE))
 
 
 def _plain(text: str, patterns: Patterns) -> str:
