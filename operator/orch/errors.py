@@ -24,8 +24,10 @@ itself would rewrite the object for ever.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:  # a mirror child has no use for it, and waits for each import
+    from datetime import datetime
 
 
 class OrchError(Exception):

@@ -9,7 +9,7 @@ HEAVY = {"argparse", "asyncio", "ctypes", "email", "httpx2", "importlib.metadata
 """Each makes the start of such a program longer by a twentieth, a tenth, or more. `inspect` comes with `dataclasses`."""
 
 
-@pytest.mark.parametrize("program", ["orch.agent.toolserver", "orch.adapters.runners.supervise"])
+@pytest.mark.parametrize("program", ["orch.agent.toolserver", "orch.adapters.runners.supervise", "orch.mirror.child"])
 def test_a_program_imports_nothing_heavy(program: str) -> None:
     assert not HEAVY & imported(program)
 

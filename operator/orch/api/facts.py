@@ -6,8 +6,8 @@ credential. Subjects and details are a stranger's words: they pass `one_line` be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 LONGEST = 200
 """Characters of a subject or detail."""
@@ -56,8 +56,7 @@ class FactKind(StrEnum):
     """A reader could not do its work on this file: subject is the reader, detail why."""
 
 
-@dataclass(frozen=True)
-class SourceFact:
+class SourceFact(NamedTuple):
     """One fact about one changed file. `line` is of the new side, of the old for what is gone; 0: the file as a whole."""
 
     path: str

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 from orch.errors import NeedsHuman, Transient
 from orch.mirror.environment import scrubbed, settings
@@ -29,8 +28,7 @@ class GitFailed(Exception):
         self.stderr = stderr
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How a command ended: exit code and what it printed."""
 
     code: int
@@ -43,8 +41,7 @@ class Ended:
         return self.stdout.decode().strip()
 
 
-@dataclass(frozen=True)
-class Git:
+class Git(NamedTuple):
     """git in one directory. `plain_http` allows http:// remotes, for loopback."""
 
     directory: Path

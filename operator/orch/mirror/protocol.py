@@ -13,24 +13,26 @@ that the parent is gone.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from orch import errors
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One act on one mirror. `url` is the remote without user or password; `token` its password; `signing` the key of a commit."""
 
     verb: str
     data: Path
     key: str
     url: str
-    token: str | None = field(default=None, repr=False)
-    signing: str | None = field(default=None, repr=False)
-    args: dict[str, Any] = field(default_factory=dict)
+    args: dict[str, Any]
+    token: str | None = None
+    signing: str | None = None
+
+    def __repr__(self) -> str:
+        """Without token and key: it may come into a log."""
+        return f"Request({self.verb!r}, {self.data!r}, {self.key!r}, {self.url!r}, {self.args!r})"
 
     def encode(self) -> bytes:
         """The request as one line."""

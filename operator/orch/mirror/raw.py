@@ -5,7 +5,7 @@ Called by the modules that take a tree diff apart. Renames are off: a rename out
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DIFF_OPTIONS = (
     "-r",
@@ -18,8 +18,7 @@ DIFF_OPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One line of `git diff-tree --raw` (git-diff-tree, RAW OUTPUT FORMAT)."""
 
     path: bytes

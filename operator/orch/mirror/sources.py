@@ -11,8 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from orch.api.facts import FactKind, SourceFact
 from orch.errors import Transient
@@ -32,8 +31,7 @@ _DEATHS: Final = 3
 """How often a reader is started anew after a file that killed it. Then the rest is not read."""
 
 
-@dataclass(frozen=True)
-class Sides:
+class Sides(NamedTuple):
     """One file to be read: its path and the blobs, empty where there is none."""
 
     path: str
@@ -140,4 +138,4 @@ def _text(git: Git, blob: str) -> str | None:
 
 
 def _unread(path: str, why: str) -> dict[str, Any]:
-    return asdict(SourceFact(path, FactKind.UNREAD, subject=EVERY_READER, detail=why))
+    return SourceFact(path, FactKind.UNREAD, subject=EVERY_READER, detail=why)._asdict()

@@ -17,9 +17,9 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import NamedTuple
 from urllib.parse import quote
 
 from orch.errors import Terminal, Transient
@@ -35,8 +35,7 @@ KEPT_SECONDS = 14 * 24 * 3600
 """Imports and commits of ours are dropped from a mirror after this; whoever still needs one imports it again."""
 
 
-@dataclass(frozen=True)
-class Mirror:
+class Mirror(NamedTuple):
     """One mirror and its remote."""
 
     path: Path

@@ -24,7 +24,9 @@ def ask(tmp_path: Path) -> Callable[..., Awaitable[str]]:
     """Ask for a verb that no mirror knows: the answer names it."""
 
     async def answer(children: Children, verb: str = "dance", seconds: float = 60) -> str:
-        request = Request(verb=verb, data=tmp_path / "data", key="github.test-1", url="https://github.test/a/b.git")
+        request = Request(
+            verb=verb, data=tmp_path / "data", key="github.test-1", url="https://github.test/a/b.git", args={}
+        )
         with pytest.raises(errors.Terminal) as caught:
             decode_answer(await children.ask(request, seconds))
         return caught.value.message

@@ -23,11 +23,12 @@ from orch.mirror.raw import parse
 
 
 def test_a_request_comes_back_as_it_was() -> None:
-    request = Request("push", Path("/data"), "k", "https://x/y", "tok\nen", {"sha": "ü", "n": 1})
+    request = Request("push", Path("/data"), "k", "https://x/y", {"sha": "ü", "n": 1}, "tok\nen", "k3y")
     line = request.encode()
     assert Request.decode(line) == request
     assert line.count(b"\n") == 1, "a line is a line whatever is in it"
     assert "tok" not in repr(request)
+    assert "k3y" not in repr(request)
 
 
 def test_answers_and_errors_come_back() -> None:

@@ -12,7 +12,6 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import islice
 from types import ModuleType
 from typing import Final
@@ -81,7 +80,7 @@ def main() -> int:
     logging.disable(logging.CRITICAL)  # griffe tells of each name that another module defines
     for line in sys.stdin.buffer:
         facts = facts_of(Source(**json.loads(line)))
-        sys.stdout.buffer.write(json.dumps([asdict(fact) for fact in facts]).encode() + b"\n")
+        sys.stdout.buffer.write(json.dumps([fact._asdict() for fact in facts]).encode() + b"\n")
         sys.stdout.buffer.flush()
     return 0
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orch.api.facts import LONGEST, FactKind, SourceFact
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Both sides of one changed file; None where it does not exist. Bytes that are no UTF-8 are replacement characters."""
 
     path: str
