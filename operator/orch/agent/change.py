@@ -33,6 +33,7 @@ class Work:
 
 def change(session: Session, work: Work) -> StepOutcome:
     """Do the work; DONE, NOTHING_TO_DO or TESTS_RED. Raises what the loop raises, SetupFailed and Replan."""
+    session.tools.begin()
     checks = Checks(session.tools, session.step.commands, session.transcript)
     checks.set_up()
     work.before = checks.run()

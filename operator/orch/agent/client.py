@@ -70,6 +70,10 @@ class Tools:
         """Run a test command and read what its runner reports."""
         return self._command("test", command, commands, commands.test_timeout_seconds)
 
+    def begin(self) -> None:
+        """From here on the checkout may be changed."""
+        self._ask("begin")
+
     def merge(self, sha: str) -> list[str]:
         """Merge a commit without committing; paths in conflict."""
         return _texts(self._ask("merge", sha=sha))
@@ -96,7 +100,8 @@ class Tools:
         return bool(state.get("changed")), _texts(state.get("marked"))
 
     def result(self) -> tuple[str, Iterator[bytes]] | None:
-        """The commit and the stream of its bundle, which must be read to its end; None if nothing has changed."""
+        """The commit and the stream of its bundle, which must be read to its end; None if nothing has changed, or conflict
+        markers are left."""
         found = self._ask("result")
         if found is None:
             return None

@@ -178,8 +178,7 @@ def _keeps_change(session: Session, outcome: StepOutcome) -> bool:
 
 def _upload_change(session: Session, work: Work, store: Store) -> Change | None:
     """Fetch the bundle from the tool server and store it. None: nothing has changed, or conflict markers are left."""
-    _, marked = session.tools.status()
-    result = None if marked else session.tools.result()
+    result = session.tools.result()
     if result is None:
         return None
     sha, chunks = result

@@ -39,6 +39,8 @@ _IDENTITY: Final = {
     "GIT_COMMITTER_NAME": "work step",
     "GIT_COMMITTER_EMAIL": "work-step@invalid",
 }
+_PERSON: Final = "[user]\n\tname = work step\n\temail = work-step@invalid\n"
+"""Of the checkout's configuration, for who commits in it."""
 _SAFE: Final = (
     "-c",
     "core.hooksPath=/dev/null",
@@ -60,6 +62,7 @@ class Repo:
         self._index = state / "index"
         self._scratch = state
         self._head = ""
+        self._head_tree = ""
         self._fresh = ""
         self._known: list[str] = []
         self._merged: str | None = None
@@ -72,16 +75,16 @@ class Repo:
         self._run("init", "--quiet", "--bare", str(self._git_dir))
         self._run(f"--git-dir={self._git_dir}", "bundle", "unbundle", str(bundle))
         bundle.unlink()
-        for sha in self._known:
-            self._ours("cat-file", "-e", f"{sha}^{{commit}}")
-        self._run("init", "--quiet", str(self.root))
-        alternates = self.root / ".git" / "objects" / "info" / "alternates"
-        alternates.write_text(f"{self._git_dir}/objects\n")
-        for key, value in (("user.name", "work step"), ("user.email", "work-step@invalid")):
-            self._theirs("config", key, value)
-        self._theirs("update-ref", "refs/heads/work", head)
-        self._theirs("symbolic-ref", "HEAD", "refs/heads/work")
-        self._theirs("reset", "--quiet", "--hard")
+        self._head_tree = self._tree_of_head()
+        self._run("init", "--quiet", "--initial-branch=work", str(self.root))
+        folder = self.root / ".git"
+        (folder / "objects" / "info" / "alternates").write_text(f"{self._git_dir}/objects\n")
+        with (folder / "config").open("a") as config:
+            config.write(_PERSON)
+        self._theirs("reset", "--quiet", "--hard", head)
+
+    def begin(self) -> None:
+        """The checkout is about to be changed: what it is like now is no part of the change."""
         self._fresh = self._snapshot(set())
 
     def merge(self, sha: str) -> list[str]:
@@ -105,8 +108,10 @@ class Repo:
     def tree(self, written: Iterable[str] = ()) -> str | None:
         """The tree of the working tree as it is now; None if that is the tree of the head. `written`: paths that count
         although they were there before the work."""
+        if not self._fresh:
+            raise ToolError("there is no change before it begins")
         tree = self._changes_on_head(self._snapshot(set(written)))
-        return None if tree == self._tree_of_head() and not self._merged else tree
+        return None if tree == self._head_tree and not self._merged else tree
 
     def _snapshot(self, written: set[str]) -> str:
         """The tree that git would record for the working tree."""
@@ -122,7 +127,7 @@ class Repo:
     def _changes_on_head(self, snapshot: str) -> str:
         """The head's tree with what differs between the fresh checkout and `snapshot`. They are not the same thing where
         attributes say that git would record files in another form than they have (CRLF, most of all)."""
-        if self._fresh == self._tree_of_head():
+        if self._fresh == self._head_tree:
             return snapshot
         raw = self._ours("diff-tree", "-r", "-z", "--no-renames", self._fresh, snapshot).stdout.split(b"\0")
         lines = []
@@ -134,7 +139,13 @@ class Repo:
         return self._ours("write-tree").stdout.decode().strip()
 
     def _tree_of_head(self) -> str:
-        return self._ours("rev-parse", f"{self._head}^{{tree}}").stdout.decode().strip()
+        """Raises ToolError when a commit that we were told of has not come."""
+        asked = "".join(f"{sha}^{{commit}}\n" for sha in self._known) + f"{self._head}^{{tree}}\n"
+        found = self._ours("cat-file", "--batch-check=%(objectname)", stdin=asked.encode()).stdout.decode().splitlines()
+        for sha, line in zip(self._known, found, strict=False):
+            if line != sha:
+                raise ToolError(f"the bundle lacks commit {sha[:12]}")
+        return found[-1]
 
     def bundle(self, tree: str) -> tuple[str, Path]:
         """A commit of `tree` and a file with the bundle that holds it; its prerequisites are the commits we were given."""

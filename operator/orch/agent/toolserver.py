@@ -61,6 +61,7 @@ class ToolServer:
         self._shell = Shell(self._files.root, home=home, sweep=sweep)
         self._operations: dict[str, Callable[..., Any]] = {
             "checkout": self._check_out,
+            "begin": self._repo.begin,
             "merge": self._repo.merge,
             "remember": self._repo.remember_untracked,
             "instructions": self._instructions,
@@ -142,7 +143,7 @@ class ToolServer:
         return {"changed": self._repo.tree(self._files.written) is not None, "marked": self._repo.marked()}
 
     def _result(self) -> dict[str, Any] | None:
-        tree = self._repo.tree(self._files.written)
+        tree = None if self._repo.marked() else self._repo.tree(self._files.written)
         if tree is None:
             return None
         sha, path = self._repo.bundle(tree)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.integration.agent.conftest import Bench
-from tests.integration.agent.world import CALC, PYTEST, Commands, Feedback, Limits, Refusal, git
+from tests.integration.agent.world import (
+    CALC,
+    PYTEST,
+    Commands,
+    Feedback,
+    Limits,
+    Refusal,
+    a_step,
+    gateway,
+    git,
+    run_agent,
+)
 
 from orch.api.work import StepOutcome
 
@@ -254,3 +266,13 @@ def test_a_merge_without_conflict_costs_nothing(bench: Bench) -> None:
     assert outcome.report.outcome is StepOutcome.DONE
     assert bench.world.calls == []
     assert bench.changes(outcome) == {"other.py": "x = 1"}
+
+
+def test_a_bundle_without_the_commit_that_it_is_for_ends_the_step(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gateway(tmp_path, FIX) as world:
+        step = a_step(world, bench.repository, base_sha="f" * 40)
+        status, said, why = run_agent(world, step, tmp_path, capsys)
+    assert (status, said) == (1, "")
+    assert "the bundle lacks commit ffffffffffff" in why
