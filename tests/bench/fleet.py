@@ -21,7 +21,7 @@ import aiohttp
 from tests.builders import digest, sha
 
 from orch.api.v1alpha1 import OrchestratedRepo
-from orch.api.work import IssueText
+from orch.api.work import IssueText, encode
 from orch.kube.client import connect
 from orch.policy.identity import run_identity
 
@@ -40,7 +40,7 @@ def issue_title(number: int) -> str:
 def snapshot(number: int) -> bytes:
     """The artifact that a run of this issue names as the text that it was claimed with."""
     text = IssueText(number=number, title=issue_title(number), body=ISSUE_BODY, author="author")
-    return text.model_dump_json().encode()
+    return encode(text)
 
 
 def a_repo(number: int, *, gates: str = "Never", active: int = 20, interval: str = "10m") -> Document:

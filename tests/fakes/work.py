@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.builders import a_report, digest, uid_of
 from tests.fakes.acts import Acts, there
 
-from orch.api.work import StepInput, StepOutcome, StepReport
+from orch.api.work import StepInput, StepOutcome, StepReport, encode
 from orch.errors import NotFound
 from orch.ports import StepState, StepStatus, Usage
 
@@ -89,7 +89,7 @@ class FakeRunner:
 
     async def report(self, report: StepReport) -> None:
         """A step ends with this report."""
-        kept = await self._artifacts.put(report.model_dump_json().encode())
+        kept = await self._artifacts.put(encode(report))
         self.ended[report.name] = StepStatus(StepState.SUCCEEDED, report=kept)
 
     def vanish(self) -> None:

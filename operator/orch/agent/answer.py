@@ -6,15 +6,16 @@ to it with the reason, twice at most.
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+import msgspec
 
 from orch.agent.loop import BadAnswer
 from orch.agent.schema import answer_schema
 from orch.agent.session import Session
 from orch.agent.tools import Toolbox
-from orch.api.work import Analysis, Plan, StepStage, WorkModel
+from orch.api.work import Analysis, BadDocument, Plan, StepStage, WorkModel, decode
 
 MOST_CORRECTIONS: Final = 2
 _SHOWN: Final = 5
@@ -32,11 +33,11 @@ def _ask(session: Session, shape: type[M]) -> M:
     loop = session.open(toolbox, [], schema=answer_schema(shape))
     problem = ""
     for _ in range(1 + MOST_CORRECTIONS):
-        text = loop.until_quiet().text
+        text = _object_in(loop.until_quiet().text)
         try:
-            return shape.model_validate_json(_object_in(text))
-        except ValidationError as err:
-            problem = _explain(err)
+            return decode(text, shape, strict=False)
+        except BadDocument as err:
+            problem = explain(text, shape) or _said(err)
             loop.say(
                 f"That is not the JSON object that the format demands: {problem}. Answer with that object and nothing else."
             )
@@ -49,6 +50,37 @@ def _object_in(text: str) -> str:
     return text[start : end + 1] if 0 <= start < end else text
 
 
-def _explain(error: ValidationError) -> str:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg'][:200]}" for one in problems[:_SHOWN])
+def explain(text: str, shape: type[WorkModel]) -> str:
+    """What is wrong with each field of an answer, of at most five: `decode` stops at the first problem, and the model has few
+    answers left. Empty for what is no object, or only altogether wrong."""
+    try:
+        given = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (ValueError, RecursionError):
+        return ""
+    return "; ".join(_said(problem) for problem in list(_problems(given, shape))[:_SHOWN])
+
+
+def _problems(given: Mapping[str, msgspec.Raw], shape: type[WorkModel]) -> Iterator[BadDocument]:
+    fields = {field.name: field for field in msgspec.structs.fields(shape)}
+    for name, field in fields.items():
+        if name in given:
+            problem = _misfit(given[name], field.type)
+            if problem is not None:
+                yield BadDocument(f"{name}.{problem.place}".rstrip("."), problem.problem)
+        elif field.default is msgspec.NODEFAULT:
+            yield BadDocument(name, "it is missing")
+    for name in given:
+        if name not in fields:
+            yield BadDocument(name, "there is no such field")
+
+
+def _misfit(value: msgspec.Raw, kind: Any) -> BadDocument | None:
+    try:
+        decode(bytes(value), kind, strict=False)
+    except BadDocument as err:
+        return err
+    return None
+
+
+def _said(problem: BadDocument) -> str:
+    return f"{problem.place or 'it'}: {problem.problem}"

@@ -18,8 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from orch.agent.answer import analyse_or_plan
 from orch.agent.change import Work, change
 from orch.agent.checks import SetupFailed
@@ -35,7 +33,18 @@ from orch.agent.sse import TooMuchOutput
 from orch.agent.tools import Replan
 from orch.agent.transcript import Transcript
 from orch.agent.wire import BrokenWire, Wire
-from orch.api.work import Analysis, Change, Plan, StepInput, StepOutcome, StepReport, StepStage
+from orch.api.work import (
+    Analysis,
+    BadDocument,
+    Change,
+    Plan,
+    StepInput,
+    StepOutcome,
+    StepReport,
+    StepStage,
+    decode,
+    encode,
+)
 from orch.failpoints import occasion
 from orch.policy.text import cut, plain
 
@@ -101,16 +110,21 @@ def run_step(options: argparse.Namespace) -> str:
             client, Patience(time.monotonic() + step.limits.seconds + _UPLOAD_SECONDS, total=_UPLOAD_SECONDS)
         )
         report = _do(session, ending)
-        return ending.put(report.model_dump_json(exclude_none=True).encode())
+        return ending.put(_written(report))
 
 
 def _read_input(path: Path) -> StepInput:
     try:
-        return StepInput.model_validate_json(path.read_bytes())
-    except ValidationError as err:
-        first = err.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Impossible(f"the step's input breaks the contract at {place}: {first['msg']}") from err
+        return decode(path.read_bytes(), StepInput)
+    except BadDocument as err:
+        raise Impossible(f"the step's input breaks the contract: {err}") from err
+
+
+def _written(report: StepReport) -> bytes:
+    try:
+        return encode(report)
+    except BadDocument as err:
+        raise Impossible(f"the step's report breaks the contract: {err}") from err
 
 
 def _do(session: Session, store: Store) -> StepReport:

@@ -1,28 +1,31 @@
 """The JSON schema of a structured answer, in the part of JSON Schema that structured outputs take.
 
 Used by `answer`. Source: "Structured outputs: JSON schema limitations" of the Claude documentation. Limits that the schema
-cannot carry are said in descriptions, and checked by the pydantic model when the answer comes.
+cannot carry are said in descriptions, and checked by `decode` when the answer comes.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel
+import msgspec
+
+from orch.api.work import WorkModel
 
 _KEPT: Final = ("$ref", "type", "enum", "items", "anyOf", "const")
 
 
-def answer_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The schema of `model`: closed objects, all fields required, no limits on numbers or lengths."""
-    raw = model.model_json_schema()
-    schema = _reduced(raw)
-    definitions = {name: _reduced(part) for name, part in raw.get("$defs", {}).items()}
+def answer_schema(shape: type[WorkModel]) -> dict[str, Any]:
+    """The schema of `shape`: closed objects, all fields required, no limits on numbers or lengths."""
+    definitions = {name: _reduced(part) for name, part in msgspec.json.schema(shape)["$defs"].items()}
+    schema = definitions.pop(shape.__name__)  # the root has to be an object, and not a reference to one
     return schema | ({"$defs": definitions} if definitions else {})
 
 
 def _reduced(node: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {name: _inside(node[name]) for name in _KEPT if name in node}
+    if "enum" in kept:
+        kept = {"type": "string", **kept}  # all of ours are
     limits = [
         f"{words} {node[name]}"
         for name, words in (("minimum", "from"), ("maximum", "to"), ("maxLength", "at most"))

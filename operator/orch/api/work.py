@@ -2,25 +2,31 @@
 
 The operator writes a `StepInput` (an artifact, named by digest), the runner starts `orch agent` on it, the step
 answers with a `StepReport` (again an artifact). Both sides treat the other's document as data; the operator treats
-every string of a report as hostile.
+every string of a report as hostile. Not pydantic's models, because each step starts anew and would wait for them.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
 
-Text = Annotated[str, Field(max_length=200_000)]
-Line = Annotated[str, Field(max_length=1_024)]
+Text = Annotated[str, msgspec.Meta(max_length=200_000)]
+Line = Annotated[str, msgspec.Meta(max_length=1_024)]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+_LONGEST = 200
+"""Characters of a place, or of a problem, that an error repeats."""
+
+T = TypeVar("T")
 
 
-class WorkModel(BaseModel):
-    """Unknown fields are refused: both sides are of one release or the neighbouring one (`version`)."""
+class WorkModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Unknown fields are refused: both sides are of one release or the neighbouring one (`version`).
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Nothing is checked when one is made, but all of it by `encode` and `decode`."""
 
 
 class StepStage(StrEnum):
@@ -34,7 +40,7 @@ class StepStage(StrEnum):
     CONFLICT = "Conflict"
 
 
-class IssueText(WorkModel):
+class IssueText(WorkModel, frozen=True, kw_only=True):
     """The snapshot of the issue at its trigger. Text by people below the trusted permission is not in here."""
 
     number: int
@@ -44,7 +50,7 @@ class IssueText(WorkModel):
     comments: tuple[Text, ...] = ()
 
 
-class Feedback(WorkModel):
+class Feedback(WorkModel, frozen=True, kw_only=True):
     """Something that the step is to react to: a failing check's log, a review comment, an earlier attempt's end."""
 
     source: Line
@@ -52,7 +58,7 @@ class Feedback(WorkModel):
     text: Text
 
 
-class Commands(WorkModel):
+class Commands(WorkModel, frozen=True, kw_only=True):
     """How the repository is set up and tested. Shell command lines, run in order in the checkout without network."""
 
     working_directory: Line = "."
@@ -64,7 +70,7 @@ class Commands(WorkModel):
     test_timeout_seconds: float = 1_800
 
 
-class Limits(WorkModel):
+class Limits(WorkModel, frozen=True, kw_only=True):
     """Where a step stops by itself. Money is limited by the gateway, not here."""
 
     seconds: float = 3_600
@@ -75,7 +81,7 @@ class Limits(WorkModel):
     """How many times a red test or lint run goes back to the model."""
 
 
-class ModelChoice(WorkModel):
+class ModelChoice(WorkModel, frozen=True, kw_only=True):
     """Which model, and how much it may say in one answer (tokens)."""
 
     name: Line
@@ -83,7 +89,7 @@ class ModelChoice(WorkModel):
     temperature: Decimal | None = None
 
 
-class StepInput(WorkModel):
+class StepInput(WorkModel, frozen=True, kw_only=True):
     """All that a step knows. It holds no credential; the ticket reaches the agent on another way."""
 
     version: str = "1"
@@ -156,12 +162,12 @@ class ExpectedRisk(StrEnum):
     CRITICAL = "Critical"
 
 
-class Analysis(WorkModel):
+class Analysis(WorkModel, frozen=True, kw_only=True):
     """The model's structured answer to "can this be done, and how hard is it?"."""
 
     type: AnalysisType
-    complexity: Annotated[int, Field(ge=0, le=10)]
-    confidence_percent: Annotated[int, Field(ge=0, le=100)]
+    complexity: Annotated[int, msgspec.Meta(ge=0, le=10)]
+    confidence_percent: Percent
     actionable: bool
     has_acceptance_criteria: bool
     reason: Line
@@ -172,24 +178,24 @@ class Analysis(WorkModel):
     """An opinion: it can raise the risk that code finds, and never lower it."""
 
 
-class PlanStep(WorkModel):
+class PlanStep(WorkModel, frozen=True, kw_only=True):
     """One step of a plan."""
 
     title: Line
     detail: Text = ""
 
 
-class Plan(WorkModel):
+class Plan(WorkModel, frozen=True, kw_only=True):
     """The model's structured plan."""
 
     summary: Line
     steps: tuple[PlanStep, ...]
     files: tuple[Line, ...] = ()
     tests: tuple[Line, ...] = ()
-    confidence_percent: Annotated[int, Field(ge=0, le=100)]
+    confidence_percent: Percent
 
 
-class TestRun(WorkModel):
+class TestRun(WorkModel, frozen=True, kw_only=True):
     """What one run of the repository's commands said. A claim of the sandbox, not a proof."""
 
     __test__ = False  # not a test class for pytest
@@ -206,7 +212,7 @@ class TestRun(WorkModel):
     """Last lines of the output, at most 8 kB."""
 
 
-class Change(WorkModel):
+class Change(WorkModel, frozen=True, kw_only=True):
     """A commit made in the sandbox, by digest of the bundle that holds it. Only its tree is ever used."""
 
     bundle: Line
@@ -215,7 +221,7 @@ class Change(WorkModel):
     """The model's words about the change; untrusted."""
 
 
-class StepReport(WorkModel):
+class StepReport(WorkModel, frozen=True, kw_only=True):
     """What a step gives back."""
 
     version: str = "1"
@@ -235,3 +241,38 @@ class StepReport(WorkModel):
     turns: int = 0
     transcript: Line = ""
     """sha256:… of the transcript (JSON lines), if it could be uploaded."""
+
+
+class BadDocument(ValueError):
+    """A document that breaks the contract. `place`: the field, as in `steps.0.title`, empty for the whole; `problem`: what is
+    wrong with it. Both may repeat words of the document."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        self.place = place[:_LONGEST]
+        self.problem = problem[:_LONGEST]
+        super().__init__(f"{self.place}: {self.problem}" if self.place else self.problem)
+
+
+def decode(data: bytes | str, shape: type[T], *, strict: bool = True) -> T:
+    """The document of this shape in some JSON. Not `strict`: "5" and 5.0 are taken for 5, and "true" and 1 for true, as models
+    write them. Raises BadDocument for anything else, however hostile."""
+    try:
+        return msgspec.json.decode(data, type=shape, strict=strict)
+    except ValueError as err:  # the parser's own, and Python's for text that is not Unicode
+        problem, _, place = str(err).rpartition(" - at ") if " - at `" in str(err) else (str(err), "", "")
+        raise BadDocument(_dotted(place), problem) from None
+
+
+def encode(document: WorkModel) -> bytes:
+    """The document as JSON. Raises BadDocument if the other side would refuse it: it is read again before it is given away."""
+    try:
+        data = msgspec.json.encode(document)
+    except UnicodeEncodeError as err:
+        raise BadDocument("", f"a text is not Unicode ({err.reason})") from None
+    decode(data, type(document))
+    return data
+
+
+def _dotted(path: str) -> str:
+    """`$.steps[0].title` in the words that people know from elsewhere."""
+    return path.strip("`").removeprefix("$").replace("[...]", "").replace("[", ".").replace("]", "").lstrip(".")

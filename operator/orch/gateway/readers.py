@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from orch.api.v1alpha1 import IssueRun, Step
-from orch.api.work import StepReport
+from orch.api.work import BadDocument, StepReport, decode
 from orch.gateway.artifacts import ArtifactStore
 from orch.gateway.book import Book
 from orch.gateway.errors import Refusal
@@ -107,8 +106,8 @@ class Readers:
         if path is None or path.stat().st_size > _LARGEST_REPORT:
             return None
         try:
-            return StepReport.model_validate_json(path.read_bytes())
-        except ValidationError:
+            return decode(path.read_bytes(), StepReport)
+        except BadDocument:
             return None
 
 

@@ -17,10 +17,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from pydantic import ValidationError
 
 from orch.api.v1alpha1 import IssueRun
-from orch.api.work import StepInput, StepReport
+from orch.api.work import BadDocument, StepInput, StepReport, decode
 from orch.errors import NotFound, OrchError, Terminal
 from orch.kube.client import Kube
 from orch.kube.objects import Objects
@@ -93,11 +92,11 @@ class Upkeep:
     async def _named_by(self, referring: _Referring) -> AsyncIterator[str]:
         """What the steps' own documents name. One that is gone, or of another release, names nothing."""
         for digest in referring.inputs:
-            with suppress(NotFound, Terminal, ValidationError):
-                yield StepInput.model_validate_json(await self.artifacts.get(digest, limit=INPUT_LIMIT)).bundle
+            with suppress(NotFound, Terminal, BadDocument):
+                yield decode(await self.artifacts.get(digest, limit=INPUT_LIMIT), StepInput).bundle
         for digest in referring.reports:
-            with suppress(NotFound, Terminal, ValidationError):
-                report = StepReport.model_validate_json(await self.artifacts.get(digest, limit=REPORT_LIMIT))
+            with suppress(NotFound, Terminal, BadDocument):
+                report = decode(await self.artifacts.get(digest, limit=REPORT_LIMIT), StepReport)
                 yield report.transcript
                 if report.change is not None:
                     yield report.change.bundle

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from orch.api.v1alpha1 import CommentTrust, IssueRun, IssueStatus, TriggerType
-from orch.api.work import IssueText
+from orch.api.work import IssueText, encode
 from orch.errors import Cancelled, PolicyDenied
 from orch.policy.identity import run_identity
 from orch.policy.intake import is_trusted, refusal
@@ -77,7 +77,7 @@ async def _snapshot(ctx: RunContext, issue: Issue, comments: list[Comment]) -> N
         url=issue.url,
         author=issue.author,
         author_permission=author.name.title(),
-        content_digest=await ctx.artifacts.put(text.model_dump_json().encode()),
+        content_digest=await ctx.artifacts.put(encode(text)),
         content_time=ctx.clock(),
     )
 

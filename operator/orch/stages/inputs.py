@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from pydantic import ValidationError
-
 from orch.api.v1alpha1 import IssueRun, Step, StepState
-from orch.api.work import Commands, Feedback, IssueText, Limits, ModelChoice, StepInput, StepStage
+from orch.api.work import (
+    BadDocument,
+    Commands,
+    Feedback,
+    IssueText,
+    Limits,
+    ModelChoice,
+    StepInput,
+    StepStage,
+    decode,
+)
 from orch.errors import NotFound, Terminal
 from orch.stages.contract import RunContext
 
@@ -71,7 +79,7 @@ async def make_input(ctx: RunContext, order: Order, number: int) -> StepInput:
 
 async def read_input(ctx: RunContext, step: Step) -> StepInput:
     """What the step was given."""
-    return StepInput.model_validate_json(await ctx.artifacts.get(step.input_digest or "", limit=INPUT_LIMIT))
+    return decode(await ctx.artifacts.get(step.input_digest or "", limit=INPUT_LIMIT), StepInput)
 
 
 async def issue_text(ctx: RunContext) -> IssueText:
@@ -79,7 +87,7 @@ async def issue_text(ctx: RunContext) -> IssueText:
     digest = ctx.run.status.issue.content_digest if ctx.run.status.issue else None
     if digest is None:
         raise Terminal("SnapshotMissing", "the run has no snapshot of its issue")
-    return IssueText.model_validate_json(await ctx.artifacts.get(digest, limit=INPUT_LIMIT))
+    return decode(await ctx.artifacts.get(digest, limit=INPUT_LIMIT), IssueText)
 
 
 async def _bundle(ctx: RunContext, order: Order) -> str:
@@ -102,7 +110,7 @@ async def _given_before(ctx: RunContext, order: Order) -> str | None:
         return None
     try:
         given = await read_input(ctx, newest)
-    except (NotFound, ValidationError):
+    except (NotFound, BadDocument):
         return None
     same = (given.base_sha, given.head_sha, given.merge_sha) == (order.base_sha, order.head_sha, order.merge_sha)
     return given.bundle if same else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
+import msgspec
+
 from orch.api.conditions import set_condition
 from orch.api.v1alpha1 import Gate, PlanStatus
 from orch.api.v1alpha1.reasons import IssueRunCondition, IssueRunReason
@@ -74,7 +76,7 @@ async def _refuted(ctx: RunContext) -> tuple[Feedback, ...]:
 async def _record(ctx: RunContext, made: Plan) -> None:
     issue = ctx.run.status.issue
     # the snapshot is part of it: an answer given for the old text of an issue never stands for the new one
-    told = {"issue": issue.content_digest if issue else None, **made.model_dump(mode="json")}
+    told = {"issue": issue.content_digest if issue else None, **msgspec.to_builtins(made)}
     document = json.dumps(told, indent=2, ensure_ascii=False)
     if (size := len(document.encode())) > SHOWN:
         raise Terminal("ChangeTooLarge", f"the plan is {size} bytes, people can be shown {SHOWN}: split the issue")

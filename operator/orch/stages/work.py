@@ -11,10 +11,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from pydantic import ValidationError
-
 from orch.api.v1alpha1 import IssueRun, Step, StepState
-from orch.api.work import StepReport, StepStage
+from orch.api.work import BadDocument, StepReport, StepStage, decode, encode
 from orch.errors import NotFound, Terminal, Transient
 from orch.policy.identity import step_place
 from orch.policy.text import one_line
@@ -65,8 +63,8 @@ async def read_report(ctx: RunContext, step: Step) -> StepReport:
         raise Terminal("ReportMissing", f"step {step.name} has no report")
     data = await ctx.artifacts.get(step.output_digest, limit=REPORT_LIMIT)
     try:
-        return StepReport.model_validate_json(data)
-    except ValidationError as err:
+        return decode(data, StepReport)
+    except BadDocument as err:
         raise Terminal("ReportUnreadable", f"step {step.name} gave back a report that breaks the contract") from err
 
 
@@ -87,7 +85,7 @@ async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | No
         stage=_printed(order.stage),
         attempt=number,
         runner=ctx.runner.kind,
-        input_digest=await ctx.artifacts.put(work.model_dump_json().encode()),
+        input_digest=await ctx.artifacts.put(encode(work)),
         start_time=ctx.clock(),
     )
     if known is None:

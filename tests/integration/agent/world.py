@@ -36,6 +36,8 @@ from orch.api.work import (
     StepInput,
     StepReport,
     StepStage,
+    decode,
+    encode,
 )
 from orch.testservers.model import Running, serve_in_thread
 
@@ -236,7 +238,7 @@ def a_step(world: Gateway, repository: Repository, stage: str = "Implement", **c
         "limits": Limits(seconds=120, turns=20),
         "model": ModelChoice(name="claude-sonnet-5", max_output_tokens=4_000),
     }
-    return StepInput.model_validate(base | changes)
+    return StepInput(**(base | changes))
 
 
 @dataclass
@@ -252,7 +254,7 @@ def run_step(world: Gateway, step: StepInput, folder: Path, capsys: Any) -> Outc
     """Run agent (in this process) and tool server (as a program) on a step."""
     status, line, _ = run_agent(world, step, folder, capsys)
     assert status == 0, line
-    report = StepReport.model_validate_json(world.artifacts[json.loads(line)["report"]])
+    report = decode(world.artifacts[json.loads(line)["report"]], StepReport)
     transcript = [json.loads(entry) for entry in world.artifacts[report.transcript].splitlines()]
     return Outcome(status, report, transcript)
 
@@ -262,7 +264,7 @@ def run_agent(world: Gateway, step: StepInput, folder: Path, capsys: Any, ticket
     place = folder / "step"
     for name in ("checkout", "state"):
         (place / name).mkdir(parents=True)
-    (place / "input.json").write_text(step.model_dump_json())
+    (place / "input.json").write_bytes(encode(step))
     (place / "ticket").write_text(ticket)
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-m", "orch.agent.toolserver", "--fd", str(theirs.fileno())]

@@ -16,7 +16,7 @@ from tests.cluster import Cluster, rights
 from tests.integration.cli.conftest import issue_run
 from tests.integration.gateway.harness import IDENTITY, Gateway
 
-from orch.api.work import StepOutcome, StepReport
+from orch.api.work import StepOutcome, StepReport, encode
 from orch.cli.app import run
 
 STEP = "web-7-1-implement-1"
@@ -58,7 +58,7 @@ class Office:
     async def report(self, transcript: str, name: str = "web-7-1", namespace: str | None = None) -> None:
         """A run whose step has handed in a report that names this transcript."""
         report = StepReport(name=STEP, outcome=StepOutcome.DONE, transcript=transcript)
-        digest = await self.store(report.model_dump_json().encode())
+        digest = await self.store(encode(report))
         self.run_at("Succeeded", output=digest, name=name, namespace=namespace)
 
     def run_at(
@@ -228,7 +228,7 @@ async def test_a_terminal_follows_a_step_to_its_end(
     await asyncio.sleep(1.5)
     await office.tell(cut, TRANSCRIPT[cut:])
     report = StepReport(name=STEP, outcome=StepOutcome.DONE, transcript=await office.store(TRANSCRIPT))
-    office.run_at("Succeeded", output=await office.store(report.model_dump_json().encode()))
+    office.run_at("Succeeded", output=await office.store(encode(report)))
     code, out, error = await following
     assert (code, error) == (0, "")
     assert [json.loads(line) for line in out.splitlines()] == RECORD

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.builders import a_report, a_run, a_step
 from tests.cluster import Cluster
 
 from orch.adapters.artifacts import GatewayArtifacts
 from orch.adapters.meter import operator_token
 from orch.api.v1alpha1 import IssueRun, IssueStatus, ObjectMeta, PlanStatus
-from orch.api.work import IssueText, ModelChoice, StepInput, StepStage
+from orch.api.work import IssueText, ModelChoice, StepInput, StepStage, encode
 from orch.errors import OrchError, Transient
 from orch.gateway.server import running
 from orch.gateway.settings import GatewaySettings
@@ -88,13 +89,9 @@ async def a_run_that_waits(kube: Kube, namespace: str, shelf: Shelf, name: str, 
     )
     report = a_report(given.name)
     assert report.change is not None
-    report = report.model_copy(
-        update={
-            "transcript": kept["transcript"],
-            "change": report.change.model_copy(update={"bundle": kept["change"]}),
-        }
-    )
-    kept["input"], kept["report"] = await shelf.put(given.model_dump_json()), await shelf.put(report.model_dump_json())
+    change = replace(report.change, bundle=kept["change"])
+    report = replace(report, transcript=kept["transcript"], change=change)
+    kept["input"], kept["report"] = await shelf.put(encode(given).decode()), await shelf.put(encode(report).decode())
     made = a_run()
     made.metadata = ObjectMeta(name=name, namespace=namespace, **meta)
     stored = await Store(kube, IssueRun).create(made)

@@ -14,7 +14,7 @@ from tests.integration.agent.world import CALC, PLAIN, TICKET, Gateway, Reposito
 
 from orch.adapters.runners.processes import Process
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
-from orch.api.work import Commands, StepInput, StepReport
+from orch.api.work import Commands, StepInput, StepReport, decode
 from orch.policy.identity import step_place
 from orch.ports import StepState, StepStatus
 
@@ -74,7 +74,7 @@ class Site:
         """Start, wait, and read the report."""
         status = await self.wait(runner, step, await self.start(runner, step))
         assert status.report, status.message
-        return StepReport.model_validate_json(self.world.artifacts[status.report])
+        return decode(self.world.artifacts[status.report], StepReport)
 
     def said(self, report: StepReport) -> str:
         """The transcript."""

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.integration.agent.test_answer import GOOD
 from tests.integration.agent.test_change import FIX, turns
 from tests.integration.agent.world import TICKET
@@ -19,7 +20,7 @@ from tests.small_disk import on_a_small_disk
 
 from orch.adapters.runners.processes import Process, descendants
 from orch.adapters.runners.supervise import LEAST_FREE
-from orch.api.work import Limits, StepOutcome
+from orch.api.work import Limits, StepOutcome, encode
 from orch.errors import Terminal, Transient
 from orch.ports import StepState
 
@@ -87,9 +88,7 @@ async def test_two_runs_of_one_name_are_apart(site: Site) -> None:
     """Names are unique in a namespace only."""
     runner = site.serve(HANGING)
     step = site.step("Analyse")
-    uids = [
-        await site.start(runner, step.model_copy(update={"identity": identity})) for identity in ("a" * 16, "b" * 16)
-    ]
+    uids = [await site.start(runner, replace(step, identity=identity)) for identity in ("a" * 16, "b" * 16)]
     assert len(set(uids)) == 2
     assert all(process is not None and process.is_alive() for process in map(Process.parse, uids))
 
@@ -98,10 +97,10 @@ OPERATOR = """
 import asyncio, os, sys
 from pathlib import Path
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
-from orch.api.work import StepInput
+from orch.api.work import StepInput, decode
 data, socket, step, ticket = sys.argv[1:]
 runner = SubprocessRunner(Path(data), Path(socket))
-uid = asyncio.run(runner.start(StepInput.model_validate_json(step), input_digest="", ticket=ticket, seconds=100))
+uid = asyncio.run(runner.start(decode(step, StepInput), input_digest="", ticket=ticket, seconds=100))
 print(uid, flush=True)
 os.kill(os.getpid(), 9)
 """
@@ -110,7 +109,7 @@ os.kill(os.getpid(), 9)
 async def test_a_step_survives_the_crash_of_its_operator(site: Site) -> None:
     site.serve(turns(f"{{delay: 1, {GOOD}}}"))
     step = site.step("Analyse")
-    words = [str(site.data), str(site.world.socket), step.model_dump_json(), TICKET]
+    words = [str(site.data), str(site.world.socket), encode(step).decode(), TICKET]
     died = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", OPERATOR, *words], capture_output=True, check=False
     )
@@ -183,11 +182,11 @@ ON_A_SMALL_DISK = """
 import asyncio, sys
 from pathlib import Path
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
-from orch.api.work import StepInput
+from orch.api.work import StepInput, decode
 from orch.policy.identity import step_place
 from orch.ports import StepState
 data, socket, text, ticket = sys.argv[1:]
-step = StepInput.model_validate_json(text)
+step = decode(text, StepInput)
 
 async def main():
     runner = SubprocessRunner(Path(data), Path(socket), insecure=True, bwrap="no-such-bwrap")
@@ -203,7 +202,7 @@ asyncio.run(main())
 async def test_a_step_ends_before_its_disk_is_full(site: Site) -> None:
     """The disk is the host's: whoever fills it stops the operator and the gateway too."""
     site.serve(HANGING)
-    words = [str(site.data), str(site.world.socket), site.step().model_dump_json(), TICKET]
+    words = [str(site.data), str(site.world.socket), encode(site.step()).decode(), TICKET]
     small = on_a_small_disk(site.data, LEAST_FREE // 2)
     done = await asyncio.to_thread(
         subprocess.run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,8 @@ from orch.agent.checks import Check, Red
 from orch.api.work import Feedback, IssueText, ModelChoice, StepInput, StepStage
 
 
-def a_step(stage: StepStage = StepStage.IMPLEMENT, **changes: object) -> StepInput:
-    base: dict[str, object] = {
+def a_step(stage: StepStage = StepStage.IMPLEMENT, **changes: Any) -> StepInput:
+    base: dict[str, Any] = {
         "name": "shop-7-1-implement-1",
         "identity": "0123456789abcdef",
         "stage": stage,
@@ -26,7 +27,7 @@ def a_step(stage: StepStage = StepStage.IMPLEMENT, **changes: object) -> StepInp
         "head_sha": "b" * 40,
         "model": ModelChoice(name="m"),
     }
-    return StepInput.model_validate(base | changes)
+    return StepInput(**(base | changes))
 
 
 @given(st.text(max_size=300), st.text(max_size=50))

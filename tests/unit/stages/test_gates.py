@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from tests.builders import a_plan, a_repo, a_test_run, an_analysis, sha
 from tests.unit.stages.world import World
@@ -62,7 +63,7 @@ async def test_people_are_told_each_reason_of_the_risk_what_was_tested_and_what_
     assert (asked_plan.risk, asked_plan.review.risk_reasons) == (Risk.HIGH, [expected])
     world.decide(APPROVED)
     await world.play(plan)
-    counted = a_test_run().model_copy(update={"passed": 10**12, "failed": 0, "flaky": ("a\n", *map(str, range(20)))})
+    counted = msgspec.structs.replace(a_test_run(), passed=10**12, failed=0, flaky=("a\n", *map(str, range(20))))
     await world.step(implement, tests=(a_test_run(), counted))
     await world.play(guard)
     assert world.run.status.change is not None

@@ -10,7 +10,7 @@ from tests.unit.stages.world import World, at
 
 from orch.api.v1alpha1 import ApprovalOutcome, FailureStatus, RunOverrides, StepState
 from orch.api.v1alpha1.reasons import WaitingReason
-from orch.api.work import PlanStep, StepOutcome, StepReport
+from orch.api.work import PlanStep, StepOutcome, StepReport, encode
 from orch.errors import NeedsHuman, NotFound, OrchError, PolicyDenied, Terminal, Transient
 from orch.ports import StepState as RunnerState
 from orch.ports import StepStatus
@@ -222,7 +222,7 @@ async def test_a_step_that_was_only_intended_is_started_with_what_it_was_given()
     assert isinstance(await world.play(implement), Waiting)
     [step] = [step for step in world.run.status.steps if "implement" in step.name]
     started = world.runner.started[step.name]
-    assert digest(started.model_dump_json()) == step.input_digest
+    assert digest(encode(started)) == step.input_digest
     assert started.commands.test == ()
 
 

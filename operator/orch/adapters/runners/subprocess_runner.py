@@ -25,7 +25,7 @@ from typing import Final
 from orch.adapters.runners.processes import Process
 from orch.adapters.runners.sandbox import ISOLATION, NO_NESTING, Python, Sandbox
 from orch.adapters.runners.steps import Order, StepFolder
-from orch.api.work import StepInput
+from orch.api.work import StepInput, encode
 from orch.errors import Terminal, Transient
 from orch.failpoints import Moment, failpoint
 from orch.policy.identity import step_place
@@ -125,7 +125,7 @@ class SubprocessRunner:
         """Make the whole folder under another name, then give it its own: a crash in between leaves no half step."""
         self._steps.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = StepFolder(Path(tempfile.mkdtemp(prefix=_DRAFT, dir=self._steps)))
-        draft.input.write_bytes(step.model_dump_json().encode())
+        draft.input.write_bytes(encode(step))
         os.close(os.open(draft.ticket, os.O_CREAT | os.O_WRONLY, 0o600))
         draft.ticket.write_text(ticket)
         draft.checkout.mkdir()
