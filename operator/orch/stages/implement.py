@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orch.api.v1alpha1 import Step, StepState
 from orch.api.work import Feedback, StepOutcome, StepReport, StepStage
-from orch.policy.text import cut, plain
+from orch.policy.text import cut, one_line, plain
 from orch.stages.base import learnt, pin_base, replans
 from orch.stages.contract import NOW, Again, Done, Outcome, RunContext, Waiting
 from orch.stages.inputs import Order
@@ -72,7 +72,7 @@ async def _red(ctx: RunContext) -> tuple[Feedback, ...]:
         return ()
     report = await read_report(ctx, ended[-1])
     return tuple(
-        Feedback(source=f"{ended[-1].name}: {test.command}", text=cut(plain(test.tail), 8_000))
+        Feedback(source=one_line(f"{ended[-1].name}: {test.command}", limit=1_000), text=cut(plain(test.tail), 8_000))
         for test in report.tests
         if test.exit_code
     )

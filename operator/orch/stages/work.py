@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from orch.api.v1alpha1 import IssueRun, Step, StepState
-from orch.api.work import BadDocument, StepReport, StepStage, decode, encode
+from orch.api.work import BadDocument, StepInput, StepReport, StepStage, decode, encode
 from orch.errors import NotFound, Terminal, Transient
 from orch.policy.identity import step_place
 from orch.policy.text import one_line
@@ -85,7 +85,7 @@ async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | No
         stage=_printed(order.stage),
         attempt=number,
         runner=ctx.runner.kind,
-        input_digest=await ctx.artifacts.put(encode(work)),
+        input_digest=await _keep(ctx, work),
         start_time=ctx.clock(),
     )
     if known is None:
@@ -100,6 +100,13 @@ async def _start(ctx: RunContext, order: Order, *, number: int, known: Step | No
     step.runner_uid = await ctx.runner.start(work, input_digest=digest, ticket=ticket, seconds=deadline.total_seconds())
     step.state = StepState.RUNNING
     return Waiting(None, f"step {step.name} runs", timedelta(seconds=30))
+
+
+async def _keep(ctx: RunContext, work: StepInput) -> str:
+    try:
+        return await ctx.artifacts.put(encode(work))
+    except BadDocument as err:
+        raise Terminal("StepTooLarge", f"step {work.name} cannot be told all of it ({err}): split the issue") from err
 
 
 async def _forget_finished(ctx: RunContext, steps: Sequence[Step]) -> None:

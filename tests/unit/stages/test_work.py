@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.builders import a_plan, a_repo, a_report, a_run, a_test_run, an_analysis, digest
 from tests.fakes.acts import Crash
 from tests.unit.stages.world import World, at
@@ -280,6 +281,25 @@ async def test_hostile_reports_fit_into_the_status() -> None:
     assert kept is not None
     assert len(kept.files) == 50
     assert len(world.run.dump()["status"]) > 0
+
+
+async def test_a_step_that_cannot_be_told_all_of_it_ends_the_run() -> None:
+    world = await at(plan)
+    told = tuple(PlanStep(title="t", detail="x" * 150_000) for _ in range(2))
+    await world.step(plan, plan=a_plan(steps=told))
+    with pytest.raises(Terminal, match=r"implement-1 cannot be told all of it \(plan: .*200000\): split the issue"):
+        await world.play(implement)
+    assert world.runner.started == {} or "web-7-1-implement-1" not in world.runner.started
+
+
+async def test_the_next_attempt_is_told_of_a_command_of_any_length() -> None:
+    world = await at(implement)
+    red = replace(a_test_run(1), command="x" * 100_000)
+    await world.step(implement, StepOutcome.TESTS_RED, tests=(red,))
+    await world.play(implement)
+    [feedback] = world.runner.started["web-7-1-implement-2"].feedback
+    assert feedback.source.startswith("web-7-1-implement-1: xxx")
+    assert len(feedback.source) == 1_000
 
 
 async def test_what_reads_a_report_tells_one_without_a_digest() -> None:

@@ -180,6 +180,10 @@ class IssueRunReason(Documented):
         "StepsKeepVanishing",
         "Work steps are started and lost. Check the node and the runner, then retry.",
     )
+    STEP_TOO_LARGE = (
+        "StepTooLarge",
+        "What a work step is to be told is too long; the message names it. Split the issue.",
+    )
     CHANGE_MISSING = "ChangeMissing", "A step says it is done but gave back no change. Retry the run."
     REPORT_MISSING = "ReportMissing", "A step has no report. Retry the run."
     REPORT_UNREADABLE = (
