@@ -118,18 +118,15 @@ def failpoint(act: str, moment: Moment) -> None:
         _hit(act, moment)
 
 
-def hit_when_sent(act: str, *, blocking: bool = False) -> dict[str, Any]:
-    """`extensions` of a request by httpx2's asynchronous client (the `blocking` one), which hits `SENT` once the request is
-    written and before anything of its answer is read: https://www.encode.io/httpcore/extensions/#trace. Nothing when off."""
+def hit_when_sent(act: str) -> dict[str, Any]:
+    """`extensions` of a request by httpx2's asynchronous client, which hits `SENT` once the request is written and before
+    anything of its answer is read: https://www.encode.io/httpcore/extensions/#trace. Nothing when off."""
 
-    def trace(event: str, _info: object) -> None:
+    async def trace(event: str, _info: object) -> None:
         if event.endswith(".send_request_body.complete"):
             _hit(act, Moment.SENT)
 
-    async def trace_async(event: str, info: object) -> None:
-        trace(event, info)
-
-    return {"trace": trace if blocking else trace_async} if _is_told else {}
+    return {"trace": trace} if _is_told else {}
 
 
 def points() -> Iterator[str]:

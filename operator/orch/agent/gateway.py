@@ -1,74 +1,56 @@
-"""The HTTP client to the gateway: the only way out of the agent's sandbox. Also fetches and stores artifacts.
+"""What the gateway is asked for: artifacts, fetched and stored, and for all who ask, what its refusals say.
 
-Made by `main`, used by `model` and the stages. The ticket is a header of this client and nowhere else: not in a log, an
-error or the transcript. It never retries by itself: `patience` decides.
+Made by `main`, used by `model` and the stages. It never retries by itself: `patience` decides.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import ssl
+import json
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
+from io import BytesIO
 from typing import IO, Any, Final, TypeVar
 
-import httpx2
-
+from orch.agent.connection import Broken, Client, Response
 from orch.agent.patience import Patience, Refused, Trouble
-from orch.failpoints import Moment, failpoint, hit_when_sent
+from orch.failpoints import Moment, failpoint
 
-BASE_URL: Final = "http://gateway"
-_CONNECT_SECONDS: Final = 10
-_SILENCE_SECONDS: Final = 180
-"""The Messages API pings a stream every few seconds; a stream that is silent for so long is dead."""
 _ERROR_BYTES: Final = 20_000
-_CHUNK: Final = 1_000_000
 _NOT_TAKEN: Final = "the gateway does not take an artifact"
 
 T = TypeVar("T")
 
 
-def open_client(socket: Path, ticket: str) -> httpx2.Client:
-    """A client on the gateway's Unix socket."""
-    no_tls = ssl.SSLContext(
-        ssl.PROTOCOL_TLS_CLIENT
-    )  # trusts nobody and loads no certificates: there is no TLS on a socket
-    transport = httpx2.HTTPTransport(uds=str(socket), verify=no_tls, trust_env=False)
-    timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
-    headers = {"authorization": f"Bearer {ticket}", "accept-encoding": "identity"}
-    return httpx2.Client(base_url=BASE_URL, transport=transport, headers=headers, timeout=timeout, trust_env=False)
-
-
 @contextlib.contextmanager
-def opened(client: httpx2.Client, method: str, url: str, **options: Any) -> Iterator[httpx2.Response]:
-    """A response with status 2xx, unread. Raises Trouble for any other, and for a connection that fails."""
+def opened(client: Client, method: str, target: str, **options: Any) -> Iterator[Response]:
+    """A response with status 2xx, unread; `options` are those of `Client.request`. Raises Trouble for any other, and for a
+    connection that fails."""
     try:
-        with client.stream(method, url, **options) as response:
+        with client.request(method, target, **options) as response:
             if not response.is_success:
                 raise trouble_of(response)
             yield response
-    except httpx2.HTTPError as err:
-        raise Trouble("connection", f"the connection to the gateway broke ({type(err).__name__})") from err
+    except Broken as err:
+        raise Trouble("connection", f"the connection to the gateway broke ({err})") from err
 
 
-def trouble_of(response: httpx2.Response) -> Trouble:
+def trouble_of(response: Response) -> Trouble:
     """What an error response says, in the Anthropic shape if it has one."""
     data = bytearray()
-    for chunk in response.iter_bytes():
+    for chunk in response.chunks():
         data += chunk[:_ERROR_BYTES]
         if len(data) >= _ERROR_BYTES:
             break
     kind, message = "", ""
     try:
-        error = httpx2.Response(200, content=bytes(data)).json()["error"]
+        error = json.loads(data)["error"]
         kind, message = str(error["type"])[:100], str(error["message"])[:500]
     except (ValueError, KeyError, TypeError, RecursionError):
         message = bytes(data[:200]).decode(errors="replace")
-    return Trouble(
-        kind, message, status=response.status_code, retry_after=_seconds(response.headers.get("retry-after"))
-    )
+    return Trouble(kind, message, status=response.status, retry_after=_seconds(response.header("retry-after")))
 
 
 def _seconds(value: str | None) -> float | None:
@@ -81,7 +63,7 @@ def _seconds(value: str | None) -> float | None:
 class Store:
     """Artifacts by digest."""
 
-    def __init__(self, client: httpx2.Client, patience: Patience) -> None:
+    def __init__(self, client: Client, patience: Patience) -> None:
         self._client = client
         self._patience = patience
 
@@ -93,7 +75,7 @@ class Store:
         hashed = hashlib.sha256()
         file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
         with opened(self._client, "GET", f"/artifacts/{digest}") as response:
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.chunks():
                 hashed.update(chunk)
                 file.write(chunk)
         if f"sha256:{hashed.hexdigest()}" != digest:
@@ -104,7 +86,7 @@ class Store:
     def put(self, data: bytes) -> str:
         """Store bytes; their digest."""
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        self._keep_trying(lambda: self._put(digest, data, len(data)), _NOT_TAKEN)
+        self._keep_trying(lambda: self._put(digest, BytesIO(data), len(data)), _NOT_TAKEN)
         return digest
 
     def put_file(self, file: IO[bytes], digest: str, size: int) -> str:
@@ -112,17 +94,17 @@ class Store:
 
         def send() -> None:
             file.seek(0)
-            self._put(digest, iter(lambda: file.read(_CHUNK), b""), size)
+            self._put(digest, file, size)
 
         self._keep_trying(send, _NOT_TAKEN)
         return digest
 
-    def _put(self, digest: str, content: bytes | Iterator[bytes], size: int) -> None:
-        headers = {"content-length": str(size), "content-type": "application/octet-stream"}
-        url, on_sent = f"/artifacts/{digest}", hit_when_sent("hand-in", blocking=True)
+    def _put(self, digest: str, body: IO[bytes], size: int) -> None:
+        on_sent = partial(failpoint, "hand-in", Moment.SENT)
+        target, headers = f"/artifacts/{digest}", {"content-type": "application/octet-stream"}
         failpoint("hand-in", Moment.BEFORE)
-        with opened(self._client, "PUT", url, content=content, headers=headers, extensions=on_sent) as response:
-            response.read()
+        with opened(self._client, "PUT", target, headers=headers, body=body, size=size, on_sent=on_sent) as response:
+            response.discard()
         failpoint("hand-in", Moment.ANSWERED)
 
     def _keep_trying(self, act: Callable[[], T], refused: str) -> T:

@@ -22,8 +22,9 @@ from orch.agent.answer import analyse_or_plan
 from orch.agent.change import Work, change
 from orch.agent.checks import SetupFailed
 from orch.agent.client import ToolFailed, Tools
+from orch.agent.connection import Client
 from orch.agent.errors import StepError
-from orch.agent.gateway import Store, open_client
+from orch.agent.gateway import Store
 from orch.agent.loop import BadAnswer, LimitReached
 from orch.agent.model import Model
 from orch.agent.patience import GaveUp, OutOfMoney, Patience, Refused
@@ -92,13 +93,8 @@ def run_step(options: argparse.Namespace) -> str:
     step = _read_input(options.input)
     deadline = time.monotonic() + step.limits.seconds
     tools = Tools(Wire(socket.socket(fileno=options.tools_fd)), deadline=deadline)
-    ticket = options.ticket.read_text().strip()
-    with (
-        occasion(lambda: step.name),
-        open_client(options.gateway_socket, ticket) as client,
-        open_client(options.gateway_socket, ticket) as beside,
-        Recorder(beside) as recorder,
-    ):
+    client = Client(options.gateway_socket, options.ticket.read_text().strip())
+    with occasion(lambda: step.name), Recorder(client) as recorder:
         patience = Patience(deadline)
         with Store(client, patience).fetch(step.bundle) as bundle:
             known = [sha for sha in (step.base_sha, step.merge_sha) if sha]

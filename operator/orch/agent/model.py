@@ -6,17 +6,19 @@ limit on output. It never decides what to say, and runs no tool.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import partial
+from io import BytesIO
 from typing import Any, Final
 
-import httpx2
-
+from orch.agent.connection import Broken, Client, Response
 from orch.agent.errors import StepError
 from orch.agent.gateway import opened
 from orch.agent.patience import GaveUp, OutOfMoney, Patience, Refused, Trouble
 from orch.agent.sse import LONGEST_LINE, Answer, StreamBroken, StreamError, TooMuchOutput, read_answer
 from orch.api.work import ModelChoice
-from orch.failpoints import Moment, failpoint, hit_when_sent
+from orch.failpoints import Moment, failpoint
 
 VERSION: Final = "2023-06-01"
 _TOO_LONG: Final = ("prompt is too long", "exceed context limit", "request_too_large")
@@ -32,7 +34,7 @@ class Model:
     """The model of one step. `user_id`: `orch/<identity>/<stage>/<n>`, by which the gateway and logs know the step."""
 
     def __init__(
-        self, client: httpx2.Client, choice: ModelChoice, *, user_id: str, output_bytes: int, patience: Patience
+        self, client: Client, choice: ModelChoice, *, user_id: str, output_bytes: int, patience: Patience
     ) -> None:
         self._client = client
         self._choice = choice
@@ -49,21 +51,22 @@ class Model:
         return answer
 
     def _once(self, conversation: dict[str, Any]) -> Answer:
-        body: dict[str, Any] = {
-            "model": self._choice.name,
-            "max_tokens": self._choice.max_output_tokens,
-            "metadata": {"user_id": self._user_id},
-            "stream": True,
-            **conversation,
+        data = self._body(conversation)
+        headers = {
+            "anthropic-version": VERSION,
+            "accept": "text/event-stream",
+            "content-type": "application/json",
         }
-        if self._choice.temperature is not None:
-            body["temperature"] = float(self._choice.temperature)
-        headers = {"anthropic-version": VERSION, "accept": "text/event-stream"}
-        on_sent = hit_when_sent("ask-model", blocking=True)
         failpoint("ask-model", Moment.BEFORE)
         try:
             with opened(
-                self._client, "POST", "/v1/messages", json=body, headers=headers, extensions=on_sent
+                self._client,
+                "POST",
+                "/v1/messages",
+                headers=headers,
+                body=BytesIO(data),
+                size=len(data),
+                on_sent=partial(failpoint, "ask-model", Moment.SENT),
             ) as response:
                 answer = read_answer(self._lines(response), limit=self._left)
         except StreamError as err:
@@ -73,13 +76,25 @@ class Model:
         failpoint("ask-model", Moment.ANSWERED)
         return answer
 
-    def _lines(self, response: httpx2.Response) -> Iterator[str]:
-        """Lines of the stream. A break in it is told apart from a connection that was never made. Not httpx's `iter_lines`:
+    def _body(self, conversation: dict[str, Any]) -> bytes:
+        body: dict[str, Any] = {
+            "model": self._choice.name,
+            "max_tokens": self._choice.max_output_tokens,
+            "metadata": {"user_id": self._user_id},
+            "stream": True,
+            **conversation,
+        }
+        if self._choice.temperature is not None:
+            body["temperature"] = float(self._choice.temperature)
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+    def _lines(self, response: Response) -> Iterator[str]:
+        """Lines of the stream. A break in it is told apart from a connection that was never made. Not `str.splitlines`:
         that also splits at U+2028 and its kin, which stand unescaped in the JSON of an event."""
         raw = _RAW_OVERHEAD * self._left + 1_000_000
         rest = bytearray()
         try:
-            for chunk in response.iter_bytes():
+            for chunk in response.chunks():
                 raw -= len(chunk)
                 if raw < 0 or len(rest) > LONGEST_LINE:
                     raise TooMuchOutput("the answer's stream does not end")
@@ -90,8 +105,8 @@ class Model:
                     yield (bytes(rest) + line).decode(errors="replace").rstrip("\r")
                     rest.clear()
                 rest += last
-        except httpx2.HTTPError as err:
-            raise StreamBroken(f"the stream broke ({type(err).__name__})") from err
+        except Broken as err:
+            raise StreamBroken(f"the stream broke ({err})") from err
 
 
 def _raise_final(trouble: Trouble) -> None:

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import threading
 from contextvars import copy_context
+from functools import partial
+from io import BytesIO
 from types import TracebackType
 from typing import Final, Self
 
-import httpx2
-
-from orch.failpoints import Moment, failpoint, hit_when_sent
+from orch.agent.connection import Broken, Client
+from orch.failpoints import Moment, failpoint
 
 _PAUSE: Final = 1.0
-_TIMEOUT: Final = httpx2.Timeout(2)
+_SILENCE_SECONDS: Final = 2
 _END_SECONDS: Final = 3.0
 
 
 class Recorder:
-    """A context: it runs inside, and delivers what is left at its end. `client` is its own."""
+    """A context: it runs inside, and delivers what is left at its end. A delivery that hangs longer dies with the process."""
 
-    def __init__(self, client: httpx2.Client) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._pending = bytearray()
         self._told = 0
@@ -58,23 +59,30 @@ class Recorder:
             data = bytes(self._pending)
         if not data:
             return
-        on_sent = hit_when_sent("tell", blocking=True)
         failpoint("tell", Moment.BEFORE)
         try:
-            answer = self._client.post(
-                "/record", params={"offset": self._told}, content=data, timeout=_TIMEOUT, extensions=on_sent
-            )
-        except (
-            httpx2.HTTPError,
-            RuntimeError,
-            OSError,
-        ):  # the last two: closed under it, at the end of a step's patience
+            status = self._send(data)
+        except Broken:
             return
         failpoint("tell", Moment.ANSWERED)
-        if answer.is_server_error or answer.status_code == 429:
+        if status >= 500 or status == 429:
             return
-        if not answer.is_success:  # a gateway of another release, or the record is full
-            self._stop.set()
         with self._lock:
+            if not 200 <= status < 300:  # a gateway of another release, or the record is full
+                self._stop.set()
+                self._pending.clear()
             del self._pending[: len(data)]
         self._told += len(data)
+
+    def _send(self, data: bytes) -> int:
+        """Say what follows all that was told; the answer's status. Raises Broken."""
+        with self._client.request(
+            "POST",
+            f"/record?offset={self._told}",
+            body=BytesIO(data),
+            size=len(data),
+            silence=_SILENCE_SECONDS,
+            on_sent=partial(failpoint, "tell", Moment.SENT),
+        ) as answer:
+            answer.discard()
+            return answer.status

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import anthropic
-import httpx2
 import pytest
+from tests.integration.agent.world import TICKET, Gateway, gateway
 
+from orch.agent.connection import Client
 from orch.agent.model import Model
 from orch.agent.patience import Patience
 from orch.agent.sse import Answer
 from orch.api.work import ModelChoice
-from orch.testservers.model import serve_in_thread
 
 TOOLS: list[Any] = [{"name": "view", "input_schema": {"type": "object", "properties": {"path": {"type": "string"}}}}]
 ASK: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}], "tools": TOOLS}
@@ -31,8 +32,8 @@ TURNS = {
 @pytest.mark.parametrize("turn", [pytest.param(turn, id=name) for name, turn in TURNS.items()])
 def test_our_reader_and_the_sdks_agree(tmp_path: Path, turn: str) -> None:
     scripts = f"name: s\nstages:\n  - turns:\n      - {turn}\n"
-    with serve_in_thread(tmp_path, scripts=scripts) as server:
-        ours = ask(server.url, server.api_key)
+    with gateway(tmp_path, scripts) as world:
+        ours, server = ask(world), world.upstream
         sdk = anthropic.Anthropic(base_url=server.url, api_key=server.api_key, max_retries=0)
         with sdk.messages.stream(model="claude-sonnet-5", max_tokens=1_000, **ASK) as stream:
             theirs = stream.get_final_message()
@@ -44,11 +45,11 @@ def test_our_reader_and_the_sdks_agree(tmp_path: Path, turn: str) -> None:
     assert ours.usage["input_tokens"] == theirs.usage.input_tokens
 
 
-def ask(url: str, key: str) -> Answer:
-    with httpx2.Client(base_url=url, headers={"x-api-key": key}, trust_env=False) as client:
-        choice = ModelChoice(name="claude-sonnet-5", max_output_tokens=1_000)
-        model = Model(client, choice, user_id="orch/0/Plan/1", output_bytes=10**7, patience=Patience(float("inf")))
-        return model.ask(ASK)
+def ask(world: Gateway) -> Answer:
+    client = Client(Path(os.path.relpath(world.socket)), TICKET)
+    choice = ModelChoice(name="claude-sonnet-5", max_output_tokens=1_000)
+    model = Model(client, choice, user_id="orch/0/Plan/1", output_bytes=10**7, patience=Patience(float("inf")))
+    return model.ask(ASK)
 
 
 def without_id(block: dict[str, Any]) -> dict[str, Any]:
