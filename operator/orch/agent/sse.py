@@ -87,6 +87,17 @@ def _json_object(text: str) -> dict[str, Any]:
     return value
 
 
+def _encodable(block: dict[str, Any]) -> dict[str, Any]:
+    """The block without halves of surrogate pairs, which JSON can escape (RFC 8259, section 8.2) and no request can carry."""
+    text = json.dumps(block, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        whole: dict[str, Any] = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        return whole
+    return block
+
+
 class _Reader:
     """Puts the blocks together."""
 
@@ -122,7 +133,7 @@ class _Reader:
             if block["type"] == "tool_use":
                 self._parse_input(block, "".join(self._inputs.get(index, [])))
             if block["type"] != "text" or block["text"]:  # the API refuses empty text in a request
-                self._answer.content.append(block)
+                self._answer.content.append(_encodable(block))
         return self._answer
 
     def _start(self, index: int, block: dict[str, Any]) -> None:
@@ -138,7 +149,7 @@ class _Reader:
             }
         else:  # thinking goes back unchanged, as the API demands
             kept = dict(block)
-        self._grow(len(json.dumps(kept)))
+        self._grow(len(json.dumps(kept, allow_nan=False)))
         self._blocks[index] = kept
 
     def _add(self, index: int, delta: dict[str, Any]) -> None:
@@ -158,6 +169,7 @@ class _Reader:
             return
         try:
             value = json.loads(text)
+            json.dumps(value, allow_nan=False)  # NaN and 1e999 are read, and are no JSON when they are sent back
         except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict):

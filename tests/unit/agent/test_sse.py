@@ -100,6 +100,19 @@ def test_an_error_event() -> None:
     assert caught.value.kind == "overloaded_error"
 
 
+def test_halves_of_a_pair_are_put_together_or_replaced() -> None:
+    events = (START, TEXT, said("\ud83d"), said("\ude00 \ud800"), TOOL, given_input('{"path": "\\udfff"}'), END, STOP)
+    answer = read_answer(lines(*events), limit=1_000)
+    assert answer.text == "\U0001f600 \ufffd"
+    assert answer.calls[0]["input"] == {"path": "\ufffd"}
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_call_with_what_is_no_number_in_json_is_marked(number: str) -> None:
+    answer = read_answer(lines(START, TOOL, given_input(f'{{"line": {number}}}'), END, STOP), limit=1_000)
+    assert (answer.calls[0]["input"], answer.unreadable) == ({}, {"t1"})
+
+
 EVENT = st.recursive(
     st.none() | st.integers() | st.text(max_size=10),
     lambda inner: (
