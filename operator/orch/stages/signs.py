@@ -7,7 +7,7 @@ may require before a merge, none holds a run up: what cannot be shown now is sho
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
@@ -24,7 +24,7 @@ from orch.ports import CommitStatus, StatusState
 from orch.stages import texts
 from orch.stages.base import not_ours
 from orch.stages.contract import RunContext, Waiting
-from orch.stages.effects import Act, Find, done, find_effect, once, withdraw_effect
+from orch.stages.effects import Act, Find, confirm_effect, done, find_effect, once, withdraw_effect
 from orch.stages.pacing import SOONEST
 from orch.stages.sticky import refresh_sticky
 
@@ -209,7 +209,7 @@ async def _put(ctx: RunContext, group: str, key: str, *, find: Find, act: Act) -
     if known is not None and known.observed == REFUSED and ctx.clock() - known.time >= _REFUSAL_HOLDS:
         withdraw_effect(ctx.run, key)
     try:
-        return await once(ctx, key, find=find, act=act, look_first=is_open)
+        outcome = await once(ctx, key, find=find, act=act, look_first=is_open)
     except (CredentialsRefused, Terminal) as err:
         if err.reason == "BadCredentials":
             raise
@@ -217,6 +217,19 @@ async def _put(ctx: RunContext, group: str, key: str, *, find: Find, act: Act) -
         refusal = Effect(key=key, state=EffectState.DONE, time=ctx.clock(), observed=REFUSED)
         ctx.run.status.effects = [*ctx.run.status.effects, refusal]
         return REFUSED
+    _tell_apart(ctx.run, key, others)
+    return outcome
+
+
+def _tell_apart(run: IssueRun, key: str, others: Sequence[Effect]) -> None:
+    """Give a sign a later time than those in whose place it stands. A status keeps whole seconds (metav1.Time), and the same sign
+    put up, taken down and put up again within one would be one and the same fact to auditors."""
+    effect = find_effect(run, key)
+    if effect is None or effect.state is not EffectState.DONE or not others:
+        return
+    soonest = max(other.time for other in others).replace(microsecond=0) + timedelta(seconds=1)
+    if effect.time < soonest:
+        confirm_effect(run, key, soonest, effect.observed or "")
 
 
 def _landing(ctx: RunContext, effect: Effect) -> timedelta:

@@ -24,6 +24,7 @@ from orch.errors import (
 from orch.policy.intake import DECLINED, WAITING
 from orch.ports import StatusState
 from orch.reconcilers.ending import end
+from orch.reconcilers.lines import run_lines
 from orch.stages import Waiting
 from orch.stages.checks import checks
 from orch.stages.claim import claim
@@ -83,6 +84,16 @@ async def test_the_label_says_whether_people_are_asked(reason: WaitingReason) ->
     assert world.forge.labels == ({NUMBER: [WAITING]} if reason in asked else {})
     await _show(world, CHECKING)
     assert world.forge.labels.get(NUMBER, []) == []
+
+
+async def test_the_same_sign_put_up_again_within_a_second_is_another_fact() -> None:
+    world = await at(checks)
+    told = []
+    for outcome in (ASKED, CHECKING, ASKED, CHECKING):
+        await _show(world, outcome)
+        told += [line for line in run_lines(world.run) if str(line.fields.get("effect")).startswith("label/")]
+    assert [str(line.fields["effect"]).rpartition("/")[2] for line in told] == ["on", "off", "on", "off"]
+    assert len({line.id for line in told}) == 4
 
 
 async def test_a_label_that_people_take_off_stays_off() -> None:
