@@ -6,7 +6,7 @@ import functools
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,15 @@ hypothesis.settings.register_profile("orch", deadline=None)
 hypothesis.settings.load_profile("orch")
 
 _WORLDS = ("e2e", "chaos")
+_LONGEST = (
+    "chaos/test_crash_matrix",
+    "e2e/test_limits",
+    "chaos/test_soak",
+    "e2e/test_people",
+    "e2e/test_approvals",
+    "e2e/test_demo",
+)
+"""Worlds of more than a minute, the longest first: none of them shall be what a run waits for at its end."""
 _TOGETHER = (
     "e2e/",
     "chaos/",
@@ -45,10 +54,15 @@ _TOGETHER = (
     "integration/approvals/test_any_sequence",
     "integration/approvals/test_witness",
     "integration/bench/",
+    "integration/cli/test_doctor",
     "integration/cli/test_enforced",
+    "integration/cli/test_groups",
     "integration/test_plugin",
-    "integration/testservers/github/weather/test_conformance",
+    "integration/testservers/github/weather/",
+    "integration/testservers/model/",
 )
+_GOLDEN = (5**0.5 - 1) / 2
+"""Multiples of it, without their whole parts, are spread evenly between 0 and 1, however many they are."""
 
 
 @pytest.fixture(scope="session")
@@ -69,14 +83,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 class Together(LoadScopeScheduling):
-    """The tests of some modules share what takes seconds to set up, a world or the policies of an installation say: one worker
+    """The tests of some modules share what takes a while to set up, a world or the policies of an installation say: one worker
     runs them all. Every other test goes to whoever is free.
 
     xdist's own groups do it by renaming tests, which pytest 9.2 does not let it do any more, without a word."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.partition("::")[0]
-        return module if module.removeprefix("tests/").startswith(_TOGETHER) else nodeid
+        return _scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
@@ -85,14 +98,32 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first: they say soonest what is wrong. Worlds spend most of their time waiting, so they are spread evenly among the
-    integration tests, which compute: no core is idle meanwhile."""
-    files = list(dict.fromkeys(item.path for item in items))
-    worlds = [file for file in files if _folder(file) in _WORLDS]
-    others = [file for file in files if _folder(file) not in (*_WORLDS, "unit")]
-    place = {file: number / len(group) for group in (worlds, others) for number, file in enumerate(group)}
-    items.sort(key=lambda item: place.get(item.path, -1.0))
+    """Unit tests first: they say soonest what is wrong. Worlds are spread evenly among the integration tests, and what stands side
+    by side among all the others: tests that wait for seconds are neighbours, and would have nobody beside them who computes."""
+    scopes = {_scope(item.nodeid): _folder(item.path) for item in items}
+    worlds = _spread(scope for scope, folder in scopes.items() if folder in _WORLDS)
+    others = _spread(scope for scope, folder in scopes.items() if folder not in (*_WORLDS, "unit"))
+    worlds.sort(key=_shortness)
+    place = {scope: number / len(group) for group in (worlds, others) for number, scope in enumerate(group)}
+    items.sort(key=lambda item: place.get(_scope(item.nodeid), -1.0))
     gc.freeze()  # thousands of tests: no collection needs to look at them all again
+
+
+def _scope(nodeid: str) -> str:
+    """What one worker runs in one go."""
+    module = nodeid.partition("::")[0]
+    return module if module.removeprefix("tests/").startswith(_TOGETHER) else nodeid
+
+
+def _spread(scopes: Iterable[str]) -> list[str]:
+    """In an order in which neighbours have many others between them."""
+    listed = list(scopes)
+    return [scope for _, scope in sorted((number * _GOLDEN % 1, scope) for number, scope in enumerate(listed))]
+
+
+def _shortness(scope: str) -> int:
+    module = scope.removeprefix("tests/").removesuffix(".py")
+    return _LONGEST.index(module) if module in _LONGEST else len(_LONGEST)
 
 
 def _folder(file: Path) -> str:
