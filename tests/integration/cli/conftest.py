@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,10 +79,16 @@ class Terminal:
         self.server.delete(plural, name, self.namespace)
 
     def grant(self, user: str, *rules: str, kind: str = "User", only: str = "") -> None:
-        """Give a person or a group rights in the namespace: `verb,verb:resource,resource` of orch's; on one object, if it is named."""
+        """Give a person or a group rights in the namespace: `verb,verb:resource,resource` of orch's; on one object, if it is named.
+
+        They hold when it returns: the server's authorizer learns of them by a watch of its own."""
         subject = {"apiGroup": RBAC, "kind": kind, "name": user}
         name = f"rights-{secrets.token_hex(4)}"
         self.server.apply(*rights(name, self.namespace, subject, *rules, only=only))
+        verbs, resources = (part.split(",") for part in rules[-1].split(":"))
+        with Server(self.kubeconfig, user=user, group=user if kind == "Group" else "") as person:
+            while not person.may(verbs[0], resources[0], self.namespace, name=only):
+                time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)
