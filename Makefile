@@ -2,7 +2,7 @@
 # Nothing here uses the network once set up, and two of anything may run side by side.
 
 PYTHON ?= python3
-JOBS ?= 4
+JOBS ?= 5
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
