@@ -22,7 +22,8 @@ BOT = "orch-bot"
 ALICE = "alice@example.com"
 PATIENCE = 240.0
 """Seconds until a wait is given up. Nothing but a fault comes near it, on a busy machine too."""
-_LOOK = 0.25
+_LOOK = 0.4
+"""Seconds between two looks, which are a quarter of all that the API server is asked."""
 _POKE = 3.0
 
 
