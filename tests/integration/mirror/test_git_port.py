@@ -82,6 +82,20 @@ async def test_a_push_repeated_after_a_crash_is_no_error(
     assert server.sha("orch/1") == ours
 
 
+async def test_a_push_that_was_carried_out_and_sent_again_is_no_error(
+    git: MirrorGit, remote: Remote, person: Work, server: Server
+) -> None:
+    """As when a connection dies before the answer: the branch is where we want it before the server comes to our words."""
+    _, ours = await publish(git, remote, person, {"a": "1\n"})
+    hook = server.bare / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\necho "$3" >"$1"\n')
+    hook.chmod(0o755)
+    (server.bare / "refs/heads/orch").mkdir()
+    await git.push(remote, sha=ours, branch="orch/1", expected=None)
+    assert server.sha("orch/1") == ours
+
+
 async def test_somebody_elses_branch_is_never_overwritten(
     git: MirrorGit, remote: Remote, person: Work, server: Server
 ) -> None:
