@@ -75,12 +75,13 @@ def push(mirror: Mirror, args: dict[str, Any]) -> None:
     if done.code == 0:
         return
     refusal = refusals.of_push(done, branch)
-    there = remote_sha(mirror, args) if isinstance(refusal, HeadMoved) else None
-    if there == sha:
-        return  # libcurl sends a request again whose connection died before the answer: the first had been carried out
-    if isinstance(refusal, HeadMoved) and there == expected:
-        # a server says "cannot lock ref" of a ref that moved and of one that is merely busy: only the ref knows
-        raise Transient("PushContended", f"branch {branch} was busy on the server and is where we left it")
+    if isinstance(refusal, HeadMoved):
+        there = remote_sha(mirror, args)
+        if there == sha:
+            return  # libcurl sends a request again whose connection died before the answer: the first had been carried out
+        if there == expected:
+            # a server says "cannot lock ref" of a ref that moved and of one that is merely busy: only the ref knows
+            raise Transient("PushContended", f"branch {branch} was busy on the server and is where we left it")
     raise refusal
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,15 +142,15 @@ class GitRepo:
             raise GitError(err.decode(errors="replace").strip() or f"git {args[0]} failed with {code}")
         return out
 
-    async def compare(self, *args: str) -> tuple[int, bytes]:
-        """Exit code, 0 or 1, and output of a git command about commits. Raises GitError for any other.
+    async def compare(self, *args: str, accept: Container[int] = (0,)) -> tuple[int, bytes]:
+        """Exit code and output of a git command about commits. Raises GitError for a code that is not in `accept`.
 
         Where it names them by their shas, and nothing but options besides, git always says the same, and is asked once: a pull
         request is looked at again and again."""
         if args in self._answers:
             return self._answers[args]
         code, out, err = await run_git(f"--git-dir={self.path}", *args)
-        if code not in (0, 1):
+        if code not in accept:
             raise GitError(err.decode(errors="replace").strip() or f"git {args[0]} failed with {code}")
         if len(out) <= _LONGEST_ANSWER and all(arg.startswith("-") or _COMMITS.fullmatch(arg) for arg in args[1:]):
             if len(self._answers) >= _MOST_ANSWERS:
@@ -251,14 +251,14 @@ class GitRepo:
     async def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor, None for unrelated histories."""
         try:
-            code, out = await self.compare("merge-base", one, other)
+            _, out = await self.compare("merge-base", one, other)
         except GitError:
             return None
-        return out.decode().strip() if code == 0 else None
+        return out.decode().strip()
 
     async def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         try:
-            code, _ = await self.compare("merge-base", "--is-ancestor", ancestor, descendant)
+            code, _ = await self.compare("merge-base", "--is-ancestor", ancestor, descendant, accept=(0, 1))
         except GitError:
             return False
         return code == 0
@@ -297,7 +297,7 @@ class GitRepo:
     async def merge_tree(self, ours: str, theirs: str) -> str | None:
         """Tree of the three-way merge, None on conflict. Source: git-merge-tree(1), exit status."""
         options = ("--write-tree", "--no-messages", "--allow-unrelated-histories")
-        code, out = await self.compare("merge-tree", *options, ours, theirs)
+        code, out = await self.compare("merge-tree", *options, ours, theirs, accept=(0, 1))
         return out.decode().split("\n", 1)[0].strip() if code == 0 else None
 
     # -- content
