@@ -31,6 +31,11 @@ from hack.world.server import Server
 from orch.adapters.runners.steps import StepFolder
 from orch.adapters.runners.subprocess_runner import SubprocessRunner
 from orch.api.manifests import Installation, manifests
+from orch.api.v1alpha1 import Approval
+from orch.kube.client import connect
+from orch.kube.errors import Forbidden, Invalid
+from orch.kube.store import Store
+from orch.reconcilers.admission import forged
 
 HOST = "github.localhost"
 """The name of the stand-in in the operator's list of hosts."""
@@ -100,6 +105,7 @@ class World:
         self.prepare_cluster()
         self.start_gateway()
         self.start_operator()
+        asyncio.run(self._await_policies())
         self.wait_ready()
 
     def stop(self) -> None:
@@ -185,6 +191,15 @@ class World:
             answer = reply.text
             time.sleep(0.05)
         raise ProcessError(f"the operator is not ready: {answer}")
+
+    async def _await_policies(self) -> None:
+        """Until a decision that the operator forges is refused: an API server takes policies up some time after they are stored,
+        and an answer that a run sees before that never counts."""
+        async with await connect(self._operator_kubeconfig()) as kube:
+            for namespace in self.namespaces:
+                while not await _refuses_forgery(Store(kube, Approval), namespace):
+                    self.processes["operator"].check()
+                    await asyncio.sleep(0.05)
 
     def prepare_cluster(self) -> None:
         """CRDs, the namespaces, and what manifests/ holds, for this world's operator. Who shares a server has given it the CRDs."""
@@ -319,6 +334,16 @@ class World:
 def toolchains() -> list[str]:
     """What the sandbox needs of this Python: its virtual environment and the installation that it stands on."""
     return list(dict.fromkeys([sys.prefix, sys.base_prefix]))
+
+
+async def _refuses_forgery(approvals: Store[Approval], namespace: str) -> bool:
+    try:
+        await approvals.create(forged(namespace), dry_run=True)
+    except Invalid:
+        return True
+    except Forbidden:  # nor has it taken up yet what the operator may do
+        pass
+    return False
 
 
 def _port(url: str) -> str:

@@ -36,7 +36,6 @@ def test_who_wakes_without_the_lease_writes_nothing(open_desk: Callable[..., Des
     desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
     gates = {"gates": [{"gate": "Merge", "when": "Always"}]}
     desk.watch("frozen", load.repositories[0], **{**load.spec, "mode": "Supervised", "approvals": gates})
-    desk.await_enforced("frozen")
     desk.world.processes["operator"].kill()
     shift = Shift(Lot(desk, load, {load.repositories[0]: "frozen"}), _RUNS)
     left, frozen = list(_PLACES), list[str]()

@@ -23,7 +23,6 @@ def test_a_full_disk_is_waited_for(open_desk: Callable[..., Desk], tmp_path: Pat
     filler = _on_a_small_disk(desk)
     gates = {"gates": [{"gate": gate, "when": "Always"} for gate in ("Plan", "Merge")]}
     desk.watch("full", load.repositories[0], **{**load.spec, "mode": "Supervised", "approvals": gates})
-    desk.await_enforced("full")
     lot = Lot(desk, load, {load.repositories[0]: "full"})
     published, planned = lot.take(), lot.take()
     desk.decide(published.approval("Plan"), "Approve")

@@ -34,7 +34,6 @@ def test_what_an_earlier_version_did_not_record_is_found_again(open_desk: Callab
     desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
     gates = {"gates": [{"gate": "Merge", "when": "Always"}]}
     desk.watch("old", load.repositories[0], **{**load.spec, "mode": "Supervised", "approvals": gates})
-    desk.await_enforced("old")
     shift = Shift(Lot(desk, load, {load.repositories[0]: "old"}), len(lacking))
     asked = [run.approval("Merge") for run in shift.runs]
     desk.world.processes["operator"].kill()

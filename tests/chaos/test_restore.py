@@ -51,7 +51,6 @@ def test_what_was_begun_goes_on_after_a_restore(open_desk: Callable[..., Desk], 
     desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
     gates = {"gates": [{"gate": gate, "when": "Always"} for gate in _GATES]}
     desk.watch("lost", load.repositories[0], **{**load.spec, "mode": "Supervised", "approvals": gates})
-    desk.await_enforced("lost")
     lot = Lot(desk, load, {load.repositories[0]: "lost"})
     merged, *begun = [lot.take() for _ in range(1 + _BEGUN)]
     for run in (merged, *begun):

@@ -24,7 +24,6 @@ def test_what_the_gateway_kept_is_lost(open_desk: Callable[..., Desk], tmp_path:
     desk = open_desk(load.seed, [load.script], ORCH_SETTLE="PT1S")
     gates = {"gates": [{"gate": gate, "when": "Always"} for gate in _GATES]}
     desk.watch("lost", load.repositories[0], **{**load.spec, "mode": "Supervised", "approvals": gates})
-    desk.await_enforced("lost")
     lot = Lot(desk, load, {load.repositories[0]: "lost"})
     planned, handed_in, judged = lot.take(), lot.take(), lot.take()
     desk.decide(judged.approval("Plan"), "Approve")

@@ -98,11 +98,6 @@ class Desk:
         conditions = (self.get(plural, name).get("status") or {}).get("conditions") or []
         return next((entry for entry in conditions if entry["type"] == kind), {})
 
-    def await_enforced(self, name: str) -> None:
-        """Until the self-test of admission is through: an answer that is seen before never counts."""
-        repo = ("orchestratedrepos", name)
-        self.until(lambda: self.condition(*repo, "AdmissionEnforced").get("status") == "True", poke=repo)
-
     def decide(self, approval: str, verdict: str, user: str = ALICE, *, group: str = "") -> None:
         """Answer an Approval under one's own name, as somebody who may; with a group, as a member who claims it."""
         if not self.may_approve(user):

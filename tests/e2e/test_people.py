@@ -128,7 +128,6 @@ def test_after_there_is_a_pull_request(lot: Lot, tmp_path: Path) -> None:
 def test_somebody_has_orch_adopt_what_was_pushed(lot: Lot, tmp_path: Path) -> None:
     desk = lot.desk
     desk.world.bind(ALICE, "orch-operator")
-    desk.await_enforced("plans")
 
     def an_ordinary_commit() -> None:
         run, asked, theirs = _push_at_merge(lot, tmp_path / "ordinary", "NOTES.md")

@@ -54,7 +54,8 @@ COUNTING: Final = timedelta(seconds=5)
 """How old a verdict may be for counting. Forged, counted and acted upon within this time after a binding was deleted: whoever can do
 that administers the cluster's admission, and with it everything."""
 SHOWING: Final = timedelta(seconds=30)
-"""How old a verdict may be for the condition AdmissionEnforced, unless a person asks for a look now."""
+"""How old a good verdict may be for the condition AdmissionEnforced, unless a person asks for a look now. A bad one is no older than
+COUNTING: who has just applied the policies waits for it, as the API server takes them up a moment later."""
 _SOMEBODY: Final = "somebody"
 
 
@@ -105,8 +106,10 @@ class Admission:
     ) -> Protection:
         """What was seen lately, or what is seen now. Its age counts from before the look."""
         seen, known = memory.get(key, (0.0, None))
-        if known is not None and self._clock() - seen <= at_most.total_seconds():
-            return known
+        if known is not None:
+            age = at_most if known.holds else min(at_most, COUNTING)
+            if self._clock() - seen <= age.total_seconds():
+                return known
         began = self._clock()
         try:
             verdict = await look()
@@ -146,7 +149,7 @@ class Admission:
         """A decision in somebody's name. On CREATE it meets the rules that a patch meets, and needs no Approval to be there."""
         policy = (await self._installation()).name(APPROVALS)
         try:
-            await self._approvals.create(_forged(namespace), dry_run=True)
+            await self._approvals.create(forged(namespace), dry_run=True)
         except Invalid as error:
             if f"'{policy}'" in error.message and MACHINE_REFUSED in error.message:
                 return Protection(Reason.ENFORCED, f"a forged decision is refused by {policy}")
@@ -157,8 +160,8 @@ class Admission:
         return Protection(Reason.POLICY_NOT_IN_FORCE, f"{text}, or has just been applied")
 
 
-def _forged(namespace: str) -> Approval:
-    """An Approval as good as any, with a decision of which nobody knows."""
+def forged(namespace: str) -> Approval:
+    """An Approval as good as any, with a decision of which nobody knows: for a dry run, in which nobody but a person gets it through."""
     asked = subject(repository="orch/probe", policy_digest="sha256:" + "0" * 64)
     return Approval(
         metadata=ObjectMeta(name="orch-probe", namespace=namespace),

@@ -190,3 +190,7 @@ async def test_a_verdict_is_remembered_for_counting_no_longer_than_seconds(offic
     assert (await admission.protection(office.team, at_most=SHOWING)).holds  # what is shown may be half a minute old
     assert not await admission.enforced(office.team)
     assert not (await admission.protection(office.team, at_most=SHOWING)).holds
+    office.apply(*office.bindings())
+    office.wait(enforced=True)
+    clock[0] = 12.0
+    assert (await admission.protection(office.team, at_most=SHOWING)).holds, "what has just been applied is soon shown"
