@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from hack.binaries import Programs
+from hack.memory import available
 from hack.tether import tethered
 from hack.versions import SetupError
 
@@ -31,8 +32,13 @@ _READY_WITHIN = 120.0
 """Seconds for a server to become ready; 4 are usual, a machine busy with other tests takes longer."""
 _STOP_WITHIN = 10.0
 """Seconds from SIGTERM to SIGKILL."""
-_GO = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
-"""Memory for time: an API server spends a quarter of its start on collecting garbage otherwise."""
+_GARBAGE = {"GOGC": "400"}
+"""Memory for time: a server spends a quarter of its start on collecting garbage otherwise."""
+_API_SERVER_SHARE = 8
+"""What part of the free memory an API server may fill before it collects garbage at all. One that all tests share would spend a third
+of its time on that, as it allocates 50 GB for them; a short-lived one never gets there."""
+_API_SERVER_LEAST = 2**30
+"""Bytes: many times what a small cluster holds."""
 _ETCD = {"ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL": "5s"}
 """As with kubeadm; without it, watches of a kind that rests get no bookmarks. An etcd before 3.6 warns of a variable that it does not
 know, and would not start with such an argument."""
@@ -222,7 +228,7 @@ class ControlPlane:
                 tethered([str(self.programs[name]), *arguments], sig=signal.SIGKILL),
                 cwd=self.directory,
                 # no credential of the person's
-                env={"PATH": os.defpath, "HOME": str(self.directory), **_GO, **_ETCD},
+                env={"PATH": os.defpath, "HOME": str(self.directory), **_ETCD, **_garbage(name)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -251,6 +257,13 @@ class ControlPlane:
 
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
+
+
+def _garbage(name: str) -> dict[str, str]:
+    """Variables of the Go runtime, by pkg.go.dev/runtime."""
+    if name != "kube-apiserver":
+        return _GARBAGE
+    return {"GOGC": "off", "GOMEMLIMIT": str(max(_API_SERVER_LEAST, available() // _API_SERVER_SHARE))}
 
 
 class _PortTakenError(Exception):

@@ -8,24 +8,16 @@ looked at until the next run.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from pathlib import Path
+
+from hack.memory import available
 
 _MEMORY = Path("/dev/shm")
 _ROOM = 3_000_000_000
 """Bytes that must be free there: four times what a run has at its largest."""
 _SPARE = 8_000_000_000
 """Bytes of memory that must be there for programs and files: a tmpfs may be told to be larger than the machine."""
-
-
-def _available() -> int:
-    """Bytes of memory that can be had, by proc_meminfo(5); 0 when the kernel does not say."""
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
 
 
 def _has_room() -> bool:
@@ -35,7 +27,7 @@ def _has_room() -> bool:
     except OSError:
         return False
     may_run = not disk.f_flag & os.ST_NOEXEC
-    fits = disk.f_bavail * disk.f_frsize >= _ROOM and _available() >= _SPARE
+    fits = disk.f_bavail * disk.f_frsize >= _ROOM and available() >= _SPARE
     return os.access(_MEMORY, os.W_OK) and may_run and fits
 
 
