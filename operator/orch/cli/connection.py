@@ -100,6 +100,6 @@ def _namespace(place: Place) -> str:
     if source is None:
         account = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
         return account.read_text().strip() if account.exists() else "default"
-    contexts, current = list_kube_config_contexts(source)  # type: ignore[no-untyped-call]
+    contexts, current = list_kube_config_contexts(source)
     chosen = next((entry for entry in contexts if entry["name"] == place.context), None) if place.context else current
     return str(((chosen or {}).get("context") or {}).get("namespace") or "default")

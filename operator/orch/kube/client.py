@@ -156,14 +156,14 @@ class Kube:
                     "LeaseLost", f"cannot {asked}: the lease is not held, another operator may be at work"
                 )
             answer = await self._api.call_api(method, url, everything, sent_body, _request_timeout=limits)
-            content = bytes(await answer.read())  # type: ignore[no-untyped-call]
+            content = bytes(await answer.read())
             _pass(act, Moment.ANSWERED)
             return int(answer.status), content
         except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError, ConfigException) as error:
             raise unreachable(asked, error) from None
 
     async def close(self) -> None:
-        await self._api.close()  # type: ignore[no-untyped-call]
+        await self._api.close()
 
     async def __aenter__(self) -> Kube:
         return self
@@ -194,9 +194,9 @@ async def connect(
     configuration.client_session_kwargs = {"trust_env": False, "response_class": _Response}
     try:
         if kubeconfig is None:
-            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            load_incluster_config(client_configuration=configuration)
         else:
-            await load_kube_config(  # type: ignore[no-untyped-call]
+            await load_kube_config(
                 config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
             )
         configuration.proxy = configuration.proxy or _proxy(configuration.host)
