@@ -16,6 +16,8 @@ import msgspec
 Text = Annotated[str, msgspec.Meta(max_length=200_000)]
 Line = Annotated[str, msgspec.Meta(max_length=1_024)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+"""Of what a step did. The operator adds them up in status fields of 32 bits, and a negative one would give attempts back."""
 
 _LONGEST = 200
 """Characters of a place, or of a problem, that an error repeats."""
@@ -237,8 +239,8 @@ class StepReport(WorkModel, frozen=True, kw_only=True):
     """Lint and tests before the first change: what was red before is known."""
     tests: tuple[TestRun, ...] = ()
     """Lint and tests on the final tree."""
-    test_fixes: int = 0
-    turns: int = 0
+    test_fixes: Count = 0
+    turns: Count = 0
     transcript: Line = ""
     """sha256:… of the transcript (JSON lines), if it could be uploaded."""
 
