@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from orch.agent.commands import OUT_OF_TIME
 from orch.agent.errors import StepError
@@ -133,15 +133,19 @@ class Tools:
 
 
 def _ran(value: Any) -> Ran:
-    if not isinstance(value, Mapping) or not isinstance(value.get("exit_code"), int):
+    if not isinstance(value, Mapping) or not _is_number(value.get("exit_code")):
         raise BrokenWire("an unexpected answer")
     counts = value.get("counts")
     output = str(value.get("output"))[:_LONGEST]
     if not isinstance(counts, Mapping):
         return Ran(value["exit_code"], output)
-    numbers = [number if isinstance(number := counts.get(name), int) else 0 for name in ("passed", "failed")]
+    numbers = [number if _is_number(number := counts.get(name)) else 0 for name in ("passed", "failed")]
     failing = tuple(name for name in _texts(counts.get("failing")))
     return Ran(value["exit_code"], output, (numbers[0], numbers[1], failing))
+
+
+def _is_number(value: Any) -> TypeGuard[int]:
+    return type(value) is int and abs(value) < 2**31  # True is an int to Python, and to no report
 
 
 def _texts(value: Any) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orch.agent.errors import StepError
+from orch.agent.unicode import encodable
 
 LONGEST_LINE: Final = 20_000_000
 
@@ -87,17 +88,6 @@ def _json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def _encodable(block: dict[str, Any]) -> dict[str, Any]:
-    """The block without halves of surrogate pairs, which JSON can escape (RFC 8259, section 8.2) and no request can carry."""
-    text = json.dumps(block, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        whole: dict[str, Any] = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        return whole
-    return block
-
-
 class _Reader:
     """Puts the blocks together."""
 
@@ -133,7 +123,7 @@ class _Reader:
             if block["type"] == "tool_use":
                 self._parse_input(block, "".join(self._inputs.get(index, [])))
             if block["type"] != "text" or block["text"]:  # the API refuses empty text in a request
-                self._answer.content.append(_encodable(block))
+                self._answer.content.append(encodable(block))
         return self._answer
 
     def _start(self, index: int, block: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from orch.agent.errors import StepError
+from orch.agent.unicode import encodable
 
 MAX_FRAME: Final = 16_000_000
 CHUNK: Final = 1_000_000
@@ -45,9 +46,9 @@ class Wire:
         self._write(_JSON, json.dumps(value).encode())
 
     def receive(self) -> dict[str, Any]:
-        """The next frame, which must be a JSON object. Raises BrokenWire."""
+        """The next frame, which must be a JSON object; its texts can be sent on. Raises BrokenWire."""
         try:
-            value = json.loads(self._read(_JSON))
+            value = encodable(json.loads(self._read(_JSON)))
         except (ValueError, RecursionError) as err:
             raise BrokenWire("a frame is not JSON") from err
         if not isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,13 @@ def test_files_that_git_would_record_in_another_form_stay_as_they_are(bench: Ben
     write = "{name: write, input: {path: changed.txt, content: '2'}}"
     outcome = bench.run(turns(f"tools: [{RIGHT}, {write}, {{name: delete, input: {{path: old.txt}}}}]", "text: Done."))
     assert bench.changes(outcome) == {"calc.py": FIXED, "changed.txt": "2", "old.txt": "-"}
+
+
+def test_a_file_whose_name_is_no_utf_8_is_in_nobodys_way(bench: Bench) -> None:
+    bench.repository.head = bench.repository.commit({os.fsdecode(b"caf\xe9.txt"): "old\n"})
+    outcome = bench.run(turns("tools: [{name: list, input: {}}]", f"tools: [{RIGHT}]", "text: Done."))
+    assert bench.changes(outcome) == {"calc.py": FIXED}
+    assert "caf\ufffd.txt" in str(bench.world.calls[1]["messages"][-1])
 
 
 def test_a_deleted_and_a_link_are_in_the_result(bench: Bench) -> None:
