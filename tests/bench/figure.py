@@ -25,5 +25,10 @@ class Figure:
         sign, bound = self.goal.split()
         return "yes" if _COMPARE[sign](self.value, float(bound)) else "**no**"
 
+    @property
+    def shown(self) -> str:
+        """The value, without a zero's sign, and its unit."""
+        return f"{self.value + 0:g} {self.unit}"
+
     def __str__(self) -> str:
-        return f"{self.id}: {self.value:g} {self.unit} {f'(goal {self.goal})' if self.goal else ''}"
+        return f"{self.id}: {self.shown} {f'(goal {self.goal})' if self.goal else ''}"

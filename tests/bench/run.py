@@ -73,8 +73,8 @@ NOTES = {
     "setup": "`make setup` and `make demo` when everything is there",
     "setup-cold": "the same from a fresh clone with empty caches. Here the control plane was built from Go modules, since the "
     "official release could not be reached; where it can, that part takes seconds",
-    "test": "`make test` once set up: linters and all tests. Over a quarter of its processor time goes to API servers and their stores, a "
-    "fifth to steps and their sandboxes: each death of the crash matrices, each soak is the real thing. Two cores are what holds it back",
+    "test": "`make test` on a fresh clone once it is set up, so without any cache of the linters. Each death of the crash matrices, each "
+    "soak is the real thing: a quarter of the processor time goes to API servers and their stores, a fifth to steps and their sandboxes",
     "events": "objects a second through `orch.runtime` with a reconciler that does nothing, and through a bare kopf handler. Live: both "
     "watch while objects are created; listed: the objects are there before. orch takes kopf's list over as a whole, where kopf makes "
     "a task for each object",
@@ -123,10 +123,7 @@ def _page(figures: list[Figure]) -> str:
         "",
         "| figure | value | goal | met |",
         "|---|---|---|---|",
-        *(
-            f"| {figure.id} | {figure.value:g} {figure.unit} | {figure.goal or '–'} | {figure.verdict} |"
-            for figure in figures
-        ),
+        *(f"| {figure.id} | {figure.shown} | {figure.goal or '–'} | {figure.verdict} |" for figure in figures),
         "",
         *(f"- **{name}**: {note}." for name, note in NOTES.items()),
         "",
