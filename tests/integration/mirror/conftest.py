@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -138,7 +139,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(output)))
         self.end_headers()
-        self.wfile.write(output)
+        with suppress(BrokenPipeError):  # a git that was killed meanwhile does not listen any more
+            self.wfile.write(output)
 
 
 @pytest.fixture
