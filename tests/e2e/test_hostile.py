@@ -27,6 +27,9 @@ _STARTS: dict[str, Any] = {
     "tools": [{"name": "write", "input": {"path": ".github/workflows/x.yml", "content": "on: push\n"}}]
 }
 _LINKS: dict[str, Any] = {"tools": [{"name": "run", "input": {"command": "ln -s /etc/passwd zones/link"}}]}
+_UNNAMED: dict[str, Any] = {
+    "tools": [{"name": "run", "input": {"command": "for file in caf*; do echo new > $file; done"}}]
+}
 _END: dict[str, Any] = {"text": "Done."}
 _LOOKS: dict[str, Any] = {"tools": [{"name": "list", "input": {"path": "."}}], "repeat": True}
 _STOPS: dict[str, Any] = {"text": "I write the fix. " * 100, "cut_after_bytes": 1_000}
@@ -42,6 +45,7 @@ _MODELS: dict[str, tuple[dict[str, Any], str]] = {
         "NothingChanged",
     ),
     "a link out of the tree": ({"Implement": [_LINKS, _END]}, "GuardViolation"),
+    "a file whose name is no text": ({"Implement": [_UNNAMED, _END]}, "GuardViolation"),
     "10 MB": ({"Implement": [{"generate": {"text_bytes": 10 * 2**20}}]}, "LimitReached"),
     "tool calls for ever": ({"Implement": [_LOOKS]}, "LimitReached"),
     "stops mid-stream each time": ({"Implement": [_STOPS]}, "AttemptsExhausted"),
