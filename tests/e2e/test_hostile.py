@@ -1,6 +1,7 @@
 """Hostile issues and hostile models: every run ends merged, or with a reason and a comment; nothing passes the guards unseen."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ _BODIES = {
 }
 _NAMES = (b"caf\xe9.txt", b"new\nline", b' "a quoted\tone" ', b"-rf", b"\xe2\x80\xaeevil.py", b"a\\b", b"$(id)")
 """Of files in the repository. The first is no UTF-8, as in many an old one."""
+_BRANCH = "rel/ü#1%41&b=c+'d$(id)\""
+"""The default one: all of it may stand in a branch's name."""
 _STARTS: dict[str, Any] = {
     "tools": [{"name": "write", "input": {"path": ".github/workflows/x.yml", "content": "on: push\n"}}]
 }
@@ -58,10 +61,7 @@ _ATTEMPTS = 8
 def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory) -> Lot:
     """One repository that asks nobody but where a guard wants it; the model misbehaves about the later issues."""
     load = make(tmp_path_factory.mktemp("hostile") / "load", repositories=1, issues=len(_BODIES) + len(_MODELS) + 1)
-    source = Path(load.seed["repos"][0]["from"])
-    for name in _NAMES:
-        (source / os.fsdecode(name)).write_text("old\n")
-    commit_all(source, "Files of any name")
+    _make_odd(Path(load.seed["repos"][0]["from"]))
     looking = [{**_LOOKS, "repeat": False}, *read_script(load, load.issues[0].title)["Implement"]]
     script(load, load.issues[0].title, {"Implement": looking})
     for issue, (stages, _) in zip(load.issues[len(_BODIES) :], _MODELS.values(), strict=False):
@@ -70,6 +70,13 @@ def lot(open_desk: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory
     desk = open_desk(load.seed, [load.script])
     desk.watch("hostile", load.repositories[0], **load.spec)
     return Lot(desk, load, {load.repositories[0]: "hostile"})
+
+
+def _make_odd(repository: Path) -> None:
+    for name in _NAMES:
+        (repository / os.fsdecode(name)).write_text("old\n")
+    commit_all(repository, "Files of any name")
+    subprocess.run(["git", "-C", repository, "branch", "--move", _BRANCH], check=True, timeout=60)
 
 
 def test_hostile_issues_are_worked_on_as_data(lot: Lot) -> None:
