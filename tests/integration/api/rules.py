@@ -37,6 +37,7 @@ def _rule(**changes: object) -> Change:
 
 _USERS = "quorum exceeds the number of users"
 _LABELS = "a label cannot be wanted (anyOf, allOf) and unwanted (noneOf) at once"
+_LISTED = "GitHub cannot list issues by a label with a comma: rename the label, or ask for it in allOf"
 _ONLY = "this guard can be set to Approve or Deny only"
 _TRIGGER = "Manual and Retry name a Kubernetes user, Label a GitHub login"
 _S = "spec.issues.selector"
@@ -82,6 +83,13 @@ RULES: list[Case] = [
         _LABELS,
         {f"{_S}.allOf": ["go"], f"{_S}.noneOf": []},
         {f"{_S}.allOf": ["x"], f"{_S}.noneOf": ["x"]},
+    ),
+    Case(
+        "minimal",
+        _S,
+        _LISTED,
+        {f"{_S}.anyOf": ["go"], f"{_S}.allOf": ["good, first"]},
+        {f"{_S}.anyOf": ["go", "good, first"]},
     ),
     Case(
         "minimal",

@@ -56,10 +56,21 @@ def _apart(selector: dict[str, list[str]]) -> bool:
     return wanted.isdisjoint(selector.get("noneOf", []))
 
 
+def _can_be_listed(selector: dict[str, list[str]]) -> bool:
+    return not any("," in label for label in selector.get("anyOf", []))
+
+
 class Selector(Model):
-    """Which labels make an issue wanted."""
+    """Which labels make an issue wanted.
+
+    A comma is refused in `anyOf`, as it ends a label's name in GitHub's REST "List repository issues"."""
 
     RULES = (
+        Rule(
+            "!has(self.anyOf) || !self.anyOf.exists(l, l.contains(','))",
+            "GitHub cannot list issues by a label with a comma: rename the label, or ask for it in allOf",
+            _can_be_listed,
+        ),
         Rule(
             "!has(self.noneOf) || ((!has(self.anyOf) || !self.anyOf.exists(l, l in self.noneOf))"
             " && (!has(self.allOf) || !self.allOf.exists(l, l in self.noneOf)))",
