@@ -119,7 +119,8 @@ class Server:
     def _send(
         self, method: str, path: str, body: Document | None = None, kind: str = "json", query: Mapping[str, str] = {}
     ) -> dict[str, Any]:
-        content = None if body is None else json.dumps(body)
+        # an apply patch is read as YAML, which knows no surrogate pairs
+        content = None if body is None else json.dumps(body, ensure_ascii=False)
         headers = {"Content-Type": f"application/{kind}"}
         reply = self._http.request(method, path, content=content, headers=headers, params=query)
         if reply.status_code >= 300:
