@@ -122,7 +122,7 @@ class _Reader:
             block = self._blocks[index]
             if block["type"] == "tool_use":
                 self._parse_input(block, "".join(self._inputs.get(index, [])))
-            if block["type"] != "text" or block["text"]:  # the API refuses empty text in a request
+            if block["type"] != "text" or block["text"].strip():  # the API refuses blank text in a request
                 self._answer.content.append(encodable(block))
         return self._answer
 

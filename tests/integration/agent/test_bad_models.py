@@ -31,6 +31,13 @@ def test_an_empty_answer_is_asked_again_then_the_end(bench: Bench) -> None:
     assert "nothing" in report.message
 
 
+@pytest.mark.parametrize("blank", [" ", "\\n\\n"])
+def test_a_blank_beside_a_call_is_not_repeated_to_the_model(bench: Bench, blank: str) -> None:
+    outcome = bench.run(turns(f'{{text: "{blank}", tools: [{RIGHT}]}}', END))
+    assert outcome.report.outcome is StepOutcome.DONE, outcome.report.message
+    assert bench.changes(outcome) == {"calc.py": FIXED}
+
+
 def test_a_refusal(bench: Bench) -> None:
     report = bench.run(turns("{text: No., stop_reason: refusal}")).report
     assert report.outcome is StepOutcome.BAD_ANSWER

@@ -65,8 +65,10 @@ def test_a_call_that_was_cut_is_marked() -> None:
     assert answer.calls[0]["input"] == {}
 
 
-def test_an_empty_text_is_left_out() -> None:
-    assert read_answer(lines(START, TEXT, END, STOP), limit=100).content == []
+@pytest.mark.parametrize("blank", [(), (" ",), ("\n", "\n")])
+def test_a_blank_text_is_left_out(blank: tuple[str, ...]) -> None:
+    parts = [said(part) for part in blank]
+    assert read_answer(lines(START, TEXT, *parts, END, STOP), limit=100).content == []
 
 
 def test_thinking_goes_back_unchanged() -> None:

@@ -103,7 +103,7 @@ def _check_content(number: int, message: Message, *, is_last: bool) -> None:
 def _check_text(number: int, index: int, block: TextBlock, role: str) -> None:
     if not block.text:
         raise invalid("messages: text content blocks must be non-empty")
-    if not block.text.strip() and role != "assistant":
+    if not block.text.strip():
         raise invalid("messages: text content blocks must contain non-whitespace text")
     if block.citations and role == "user":
         raise invalid(f"messages.{number}.content.{index}.text.citations: Extra inputs are not permitted")

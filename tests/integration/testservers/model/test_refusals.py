@@ -58,6 +58,9 @@ CASES = [
     pytest.param(talk(says("user", [text("")])), "text content blocks must be non-empty", id="empty text"),
     pytest.param(talk(says("user", " \n")), "must contain non-whitespace text", id="white space"),
     pytest.param(
+        talk(HELLO, says("assistant", " \n"), HELLO), "must contain non-whitespace text", id="white space repeated"
+    ),
+    pytest.param(
         talk(says("user", [{"type": "video"}])), "messages.0.content.0: Input tag 'video'", id="unknown block"
     ),
     pytest.param(
