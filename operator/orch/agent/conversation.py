@@ -14,6 +14,7 @@ from orch.agent.sse import Answer
 Block = dict[str, Any]
 
 _BREAKPOINT: Final = {"type": "ephemeral"}
+_THOUGHTS: Final = ("thinking", "redacted_thinking")
 _KEPT_TURNS: Final = 6
 _SHORT: Final = 400
 LEFT_OUT: Final = "[left out to save space: call the tool again if you need it]"
@@ -36,9 +37,11 @@ class Conversation:
         self.messages: list[dict[str, Any]] = [{"role": "user", "content": [text_block(text) for text in opening]}]
 
     def add_answer(self, answer: Answer) -> None:
-        """What the model said. An empty answer is left out: the API refuses a message without content."""
-        if answer.content:
-            self.messages.append({"role": "assistant", "content": answer.content})
+        """What the model said. Left out are its last thoughts, if it said nothing after them, and an answer with nothing else: the
+        API refuses a message whose last block is a thought, or that has no content."""
+        said = [number for number, block in enumerate(answer.content, 1) if block["type"] not in _THOUGHTS]
+        if said:
+            self.messages.append({"role": "assistant", "content": answer.content[: said[-1]]})
 
     def add_user(self, blocks: list[Block]) -> None:
         """Tool results (first) and text. Joined to a user message that has had no answer."""

@@ -38,6 +38,16 @@ def test_a_blank_beside_a_call_is_not_repeated_to_the_model(bench: Bench, blank:
     assert bench.changes(outcome) == {"calc.py": FIXED}
 
 
+def test_a_thought_that_used_up_the_answer_is_not_repeated_to_the_model(bench: Bench) -> None:
+    thinks = "{thinking: Hm., stop_reason: max_tokens}"
+    outcome = bench.run(turns(f"{{thinking: Hm., tools: [{RIGHT}]}}", thinks), limits=Limits(seconds=120, turns=4))
+    assert outcome.report.outcome is StepOutcome.LIMIT, outcome.report.message
+    assert bench.changes(outcome) == {"calc.py": FIXED}
+    last = bench.world.calls[-1]["messages"]
+    assert [message["role"] for message in last] == ["user", "assistant", "user"]
+    assert "cut off at its maximum length" in last[-1]["content"][-1]["text"]
+
+
 def test_a_refusal(bench: Bench) -> None:
     report = bench.run(turns("{text: No., stop_reason: refusal}")).report
     assert report.outcome is StepOutcome.BAD_ANSWER

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from orch.agent.conversation import LEFT_OUT, Conversation, text_block
 from orch.agent.sse import Answer
 
@@ -45,6 +47,16 @@ def test_an_empty_answer_leaves_one_user_message() -> None:
     conversation.add_answer(Answer())
     conversation.add_user([text_block("go on")])
     assert [message["role"] for message in conversation.messages] == ["user"]
+
+
+@pytest.mark.parametrize("thought", ["thinking", "redacted_thinking"])
+def test_thoughts_that_nothing_follows_are_left_out(thought: str) -> None:
+    thinks, call = {"type": thought}, answer(1).content[0]
+    conversation = a_conversation()
+    conversation.add_answer(Answer(content=[thinks, thinks]))
+    assert len(conversation.messages) == 1
+    conversation.add_answer(Answer(content=[thinks, call, thinks]))
+    assert conversation.messages[1]["content"] == [thinks, call]
 
 
 def test_blank_text_is_never_sent() -> None:

@@ -92,6 +92,8 @@ def _check_content(number: int, message: Message, *, is_last: bool) -> None:
             f"messages.{number}: all messages must have non-empty content "
             "except for the optional final assistant message"
         )
+    if message.role == "assistant" and message.content and message.content[-1].type == "thinking":
+        raise invalid(f"messages.{number}: The final block in an assistant message cannot be `thinking`.")
     for index, block in enumerate(message.content):
         if block.type in _FOREIGN[message.role]:
             place = f"messages.{number}.content.{index}"

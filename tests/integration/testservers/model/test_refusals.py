@@ -8,9 +8,12 @@ import anthropic
 import httpx2
 import pytest
 
+from orch.testservers.model.thinking import signature
+
 RUN = {"name": "run", "input_schema": {"type": "object"}}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "run", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "ok"}
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": signature("Hm.")}
 MARK = {"cache_control": {"type": "ephemeral"}}
 OPEN = {"type": "object", "properties": {"a": {"type": "string"}}}
 OLD = "claude-haiku-4-5"
@@ -57,6 +60,11 @@ CASES = [
     pytest.param(talk(says("user", "")), "messages.0: all messages must have non-empty content", id="empty content"),
     pytest.param(talk(says("user", [text("")])), "text content blocks must be non-empty", id="empty text"),
     pytest.param(talk(says("user", " \n")), "must contain non-whitespace text", id="white space"),
+    pytest.param(
+        talk(HELLO, says("assistant", [text("So."), THOUGHT]), HELLO),
+        "messages.1: The final block in an assistant message cannot be `thinking`.",
+        id="thinking at the end",
+    ),
     pytest.param(
         talk(HELLO, says("assistant", " \n"), HELLO), "must contain non-whitespace text", id="white space repeated"
     ),
