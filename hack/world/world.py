@@ -194,11 +194,14 @@ class World:
 
     async def _await_policies(self) -> None:
         """Until a decision that the operator forges is refused: an API server takes policies up some time after they are stored,
-        and an answer that a run sees before that never counts."""
+        and an answer that a run sees before that never counts. Raises ProcessError."""
+        deadline = time.monotonic() + PATIENCE
         async with await connect(self._operator_kubeconfig()) as kube:
             for namespace in self.namespaces:
                 while not await _refuses_forgery(Store(kube, Approval), namespace):
                     self.processes["operator"].check()
+                    if time.monotonic() > deadline:
+                        raise ProcessError(f"the API server does not protect decisions in {namespace}")
                     await asyncio.sleep(0.05)
 
     def prepare_cluster(self) -> None:
