@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import time
@@ -27,8 +26,7 @@ def ends() -> Iterator[tuple[Tools, socket.socket]]:
 
 
 def _answer(end: socket.socket, value: Any) -> None:
-    payload = json.dumps({"ok": True, "value": value}).encode()
-    end.sendall(struct.pack("!cI", b"J", len(payload)) + payload)
+    Wire(end).send({"ok": True, "value": value})
 
 
 @pytest.mark.parametrize(
